@@ -1,0 +1,40 @@
+# make demo   set up, then the main job on made-up images (no data, no GPU needed)
+# make test   set up, then the tests
+# make check  format, lint, types and layers
+# make bench  benchmarks, as ratios within one run
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(wildcard plugins/*/pyproject.toml))
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench clean
+
+demo: $(READY)
+	$(BIN)/histokit demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m pytest -q -m slow tests/benchmarks
+
+# One pip call for the core and every plugin, at the versions that were tested together.
+$(READY): pyproject.toml .constraints.txt $(PLUGINS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "histokit needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1)." \
+		       "Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt \
+		--editable '.[dev]' $(foreach plugin,$(PLUGINS),--editable $(dir $(plugin)))
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

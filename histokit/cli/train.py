@@ -1,0 +1,111 @@
+"""`histokit train METHOD`: argv to a plan, events to the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from histokit.cli import console
+from histokit.cli.events import shown
+from histokit.cli.lazy import method_command
+from histokit.cli.options import CommonFlags
+from histokit.config.run import RunConfig
+from histokit.errors import UsageError
+
+if TYPE_CHECKING:
+    from histokit.interfaces.spec import MethodSpec
+    from histokit.run.events import Event
+    from histokit.run.plan import RunPlan
+
+
+def _train(
+    spec: MethodSpec, values: dict[str, Any], run_values: dict[str, Any], flags: CommonFlags
+) -> None:
+    from histokit.run.plan import make_plan
+
+    if flags.resume is not None:
+        _refuse_settings(values, run_values, flags)
+        _report(_resumed(flags), flags)
+        return
+    plan = make_plan(
+        spec,
+        preset=flags.preset or "",
+        file=flags.config,
+        sets=flags.set,
+        method_values=values,
+        run_values=run_values,
+    )
+    if flags.dry_run:
+        _show_plan(plan, json=flags.json)
+        return
+    from histokit.run.train import train
+
+    _report(train(plan), flags)
+
+
+def _resumed(flags: CommonFlags) -> Iterator[Event]:
+    from histokit.run.train import resume
+
+    if flags.resume is None:
+        raise UsageError("no run to resume")
+    return resume(flags.resume)
+
+
+def _refuse_settings(
+    values: dict[str, Any], run_values: dict[str, Any], flags: CommonFlags
+) -> None:
+    changed = [*values, *run_values, *(["config"] if flags.config else []), *flags.set]
+    if changed or flags.preset:
+        raise UsageError(
+            "a resumed run keeps its settings",
+            found=", ".join(changed) or f"preset {flags.preset}",
+            hint=f"histokit train METHOD --resume {flags.resume}, without other options",
+        )
+
+
+def _report(events: Iterator[Event], flags: CommonFlags) -> None:
+    from histokit.run.events import Trained
+
+    runs = [event for event in shown(events) if isinstance(event, Trained)]
+    if flags.json:
+        console.result_json(
+            [
+                {
+                    "run": event.run,
+                    "step": event.step,
+                    "score": event.score,
+                    "selection": event.selection,
+                    "seconds": event.seconds,
+                }
+                for event in runs
+            ]
+        )
+        return
+    for event in runs:
+        score = "" if event.score is None else f", dice {event.score:.4f}"
+        console.result(str(event.run))
+        console.say(
+            f"kept the weights of step {event.step} ({event.selection}{score}) "
+            f"after {console.duration(event.seconds)}\n"
+            f"  next: histokit eval {event.run}"
+        )
+
+
+def _show_plan(plan: RunPlan, *, json: bool) -> None:
+    settings = plan.settings()
+    if json:
+        console.result_json(settings)
+        return
+    console.result(f"{plan.spec.name}: {plan.spec.summary}")
+    console.result(f"reads while it trains: {plan.spec.access.value}\n")
+    rows = [
+        [name, item["value"], item["origin"]]
+        for part in ("settings", "run")
+        for name, item in settings[part].items()
+    ]
+    console.table(rows, ["setting", "value", "from"])
+
+
+app = method_command(
+    "train", _train, run=RunConfig, help="Train a method on a source, and adapt it to a target."
+)

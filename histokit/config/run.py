@@ -1,0 +1,62 @@
+"""The settings that every training run shares, whatever the method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class RunConfig(BaseModel):
+    """What is trained on what, where and how often; one field is one option of `train`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    source: str = Field("", description="Labelled data set, as name[@variant][:path].")
+    target: str = Field("", description="Data set to adapt to, as name[@variant][:path].")
+    data_root: Path | None = Field(
+        None, description="Folder that holds data sets; HISTOKIT_DATA if not given."
+    )
+    runs: Path = Field(Path("runs"), description="Folder in which run folders are made.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+    precision: Literal["auto", "32", "bf16"] = Field(
+        "auto", description="Number format; auto is bf16 on a GPU that has it, else 32."
+    )
+    devices: int = Field(1, ge=1, description="Processes on this machine, one a device.")
+    nodes: int = Field(1, ge=1, description="Machines.")
+    threads: int = Field(0, ge=0, description="CPU threads for torch; 0 takes all cores.")
+    workers: int = Field(
+        -1, ge=-1, description="Processes that load data; -1 is 0 on the CPU, 4 on a GPU."
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of weights, draws and augmentation.")
+    deterministic: bool = Field(False, description="Ask for repeatable kernels; slower on a GPU.")
+    repeats: int = Field(1, ge=1, description="Train this many times, with seeds counting up.")
+    split: tuple[float, float, float] = Field(
+        (0.8, 0.1, 0.1), description="Shares of training, validation and test, by group."
+    )
+    split_seed: int = Field(0, ge=0, description="Seed of the split.")
+    selection: Literal["source-val", "last", "target-val-oracle"] = Field(
+        "source-val",
+        description="Which weights to keep: best Dice on source validation, the last, or (reads "
+        "target labels, an upper bound) best on target validation.",
+    )
+    val_every: int = Field(200, ge=1, description="Steps between validations.")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between saved states.")
+    log_every: int = Field(10, ge=1, description="Steps between logged losses.")
+    mpp: float | None = Field(
+        None, gt=0, description="Micrometres a pixel, where the data do not say it."
+    )
+    tensorboard: bool = Field(False, description="Also write TensorBoard events (an extra).")
+
+    @field_validator("split", mode="before")
+    @classmethod
+    def _words(cls, split: object) -> object:
+        return split.split(",") if isinstance(split, str) else split
+
+    @field_validator("split")
+    @classmethod
+    def _shares(cls, split: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(split) < 0 or abs(sum(split) - 1) > 1e-6 or split[0] == 0:
+            raise ValueError("three shares from 0 to 1 that add up to 1, the first above 0")
+        return split

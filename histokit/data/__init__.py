@@ -1,0 +1,1 @@
+"""Data sets: readers, splits, augmentation, and the feeds that training draws from."""

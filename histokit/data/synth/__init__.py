@@ -1,0 +1,1 @@
+"""The painter behind `synth-he`: tissue, nuclei, stains and scanners, all computed."""

@@ -1,0 +1,1 @@
+"""Files: images, labels, maps, outlines, checkpoints and run folders."""

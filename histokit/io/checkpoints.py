@@ -1,0 +1,100 @@
+"""Saved states of a run and weights for others; neither can carry code."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from histokit.errors import DataError
+from histokit.io.files import atomic
+
+CARD = "histokit"
+"""Key of the JSON card in a weights file's metadata."""
+FORMAT = 1
+"""Version of both file formats."""
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes a nested mapping of tensors and plain numbers, whole or not at all.
+
+    Raises DataError when a tensor holds NaN or infinity: such a state is no use to anybody.
+    """
+    bad = _non_finite(state, "")
+    if bad:
+        raise DataError(f"refused to save {path}", found=f"non-finite numbers in {bad}")
+    with atomic(path) as temporary:
+        torch.save({"format": FORMAT, **state}, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote, on the CPU. Nothing in the file is ever executed.
+
+    Raises DataError, naming `path`, when it is missing, damaged, or of a newer format.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no saved state at {path}") from error
+    except Exception as error:  # torch raises a wide family on damaged or hostile files
+        raise DataError(
+            f"{path} cannot be read as a saved state",
+            expected="a file written by `histokit train`, with tensors and numbers only",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise DataError(
+            f"{path} is not a saved state of this version",
+            expected=f"format {FORMAT}",
+            found=f"format {state.get('format') if isinstance(state, dict) else 'unknown'}",
+        )
+    return state
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Writes weights as safetensors with a JSON card in its metadata."""
+    bad = _non_finite(weights, "")
+    if bad:
+        raise DataError(f"refused to save {path}", found=f"non-finite weights in {bad}")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, {CARD: json.dumps({"format": FORMAT, **card})})
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights and the card of a file. Raises DataError, naming `path`, when it is not one."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as handle:
+            metadata = handle.metadata() or {}
+            weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
+        card = json.loads(metadata[CARD])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as weights",
+            expected="a .safetensors file written by histokit, with its card",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+    return weights, card
+
+
+def _non_finite(value: Any, where: str) -> str:
+    """The place of the first NaN or infinite number; empty where all are finite."""
+    if isinstance(value, Tensor):
+        sound = not value.is_floating_point() or bool(torch.isfinite(value).all())
+        return "" if sound else where or "a tensor"
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else where
+    if isinstance(value, Mapping):
+        items = ((f"{where}.{key}" if where else str(key), item) for key, item in value.items())
+        return next((bad for place, item in items if (bad := _non_finite(item, place))), "")
+    if isinstance(value, list | tuple):
+        numbered = ((f"{where}[{i}]", item) for i, item in enumerate(value))
+        return next((bad for place, item in numbered if (bad := _non_finite(item, place))), "")
+    return ""

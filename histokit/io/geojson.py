@@ -1,0 +1,246 @@
+"""Objects as QuPath GeoJSON: exact outlines, classes and measurements, and back to an id map."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+
+from histokit.errors import DataError
+from histokit.interfaces.segmenter import Instances
+from histokit.io.files import atomic
+from histokit.io.rings import Ids, Part, Point, Ring, rasterise, trace
+
+NAMESPACE = uuid5(NAMESPACE_URL, "histokit/geojson")
+DEFAULT_CLASS = "Nucleus"
+COLOURS = (
+    (0, 158, 115),
+    (213, 94, 0),
+    (0, 114, 178),
+    (230, 159, 0),
+    (204, 121, 167),
+    (86, 180, 233),
+    (240, 228, 66),
+)
+"""Colours of the classes in turn, by Okabe and Ito: told apart by colour-blind readers too."""
+
+
+def write_geojson(
+    path: Path,
+    instances: Instances,
+    *,
+    origin: tuple[float, float] = (0, 0),
+    scale: float = 1.0,
+    mpp: float | None = None,
+    class_names: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes one detection for each object, outlined along its pixel edges.
+
+    Args:
+        path: compressed when the name ends in ``.gz``. The same objects give the same bytes.
+        instances: the objects; ids may have gaps and are kept as ``metadata.id``.
+        origin: (x, y) of the map's upper left corner, in pixels of the file (level 0).
+        scale: pixels of the file a pixel of the map.
+        mpp: micrometres a pixel of the map; adds areas in µm².
+        class_names: names of the classes 1, 2, …; an object without a class takes the first.
+        provenance: what made the objects; the member ``histokit`` of the collection.
+
+    A point is `origin` + `scale` x pixel corner, to 2 decimals. "Area px" counts pixels of the
+    file. Raises DataError for negative ids and for scores that are no numbers.
+    """
+    if instances.ids.size and int(instances.ids.min()) < 0:
+        raise DataError(
+            f"the objects for {path} cannot be outlined",
+            expected="ids from 0",
+            found=f"an id of {instances.ids.min()}",
+        )
+    about = {"mpp": mpp, "class_names": list(class_names), **(provenance or {})}
+    head = '{"type":"FeatureCollection","histokit":' + _text(about) + ',"features":[\n'
+    with atomic(path) as temporary, _writer(temporary, path.name.endswith(".gz")) as out:
+        out.write(head.encode())
+        separator = b""
+        for feature in _features(instances, origin, scale, mpp, class_names):
+            out.write(separator + feature.encode())
+            separator = b",\n"
+        out.write(b"\n]}\n")
+
+
+@contextmanager
+def _writer(path: Path, compressed: bool) -> Iterator[BinaryIO]:
+    """An open file; compressed ones carry neither name nor time."""
+    with path.open("wb") as raw:
+        if not compressed:
+            yield raw
+            return
+        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+            yield cast(BinaryIO, packed)
+
+
+def _text(value: Any) -> str:
+    """Compact JSON. Raises DataError for NaN and infinity."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise DataError(
+            "a value cannot be written as JSON", expected="finite numbers", found=repr(value)
+        ) from error
+
+
+def _features(
+    instances: Instances,
+    origin: tuple[float, float],
+    scale: float,
+    mpp: float | None,
+    class_names: Sequence[str],
+) -> Iterator[str]:
+    """The text of each feature, in ascending order of the ids."""
+    height, width = instances.ids.shape
+    xs = ["[" + _number(origin[0] + scale * x) + "," for x in range(width + 1)]
+    ys = [_number(origin[1] + scale * y) + "]" for y in range(height + 1)]
+    areas = np.bincount(instances.ids.ravel(), minlength=1)
+    classified: dict[int, str] = {}
+    for key, parts in trace(instances.ids).items():
+        kind = instances.classes.get(key, 1 if class_names else 0)
+        if kind not in classified:
+            classified[kind] = _text(_classification(kind, class_names))
+        pixels = int(areas[key])
+        measured = {"Area px": round(pixels * scale**2, 2)}
+        if mpp is not None:
+            measured["Area µm^2"] = round(pixels * mpp**2, 4)
+        if key in instances.scores:
+            measured["Probability"] = _score(key, instances.scores[key])
+        geometry = _geometry(parts, xs, ys)
+        yield (
+            f'{{"type":"Feature","id":"{uuid5(NAMESPACE, geometry)}","geometry":{geometry},'
+            f'"properties":{{"objectType":"detection","classification":{classified[kind]},'
+            f'"measurements":{_text(measured)},"metadata":{{"id":"{key}"}}}}}}'
+        )
+
+
+def _number(value: float) -> str:
+    """A coordinate to 2 decimals, whole numbers without any."""
+    value = round(float(value), 2)
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _score(key: int, score: float) -> float:
+    """A probability to 4 decimals. Raises DataError when it is no number."""
+    if not isfinite(score):
+        raise DataError(
+            f"object {key} has no score", expected="a probability in 0..1", found=repr(score)
+        )
+    return round(float(score), 4)
+
+
+def _classification(kind: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """Name and colour of a class; QuPath wants the colour wherever there is a name."""
+    if 1 <= kind <= len(class_names):
+        name = class_names[kind - 1]
+    else:
+        name = f"Class {kind}" if kind else DEFAULT_CLASS
+    return {"name": name, "color": COLOURS[max(kind - 1, 0) % len(COLOURS)]}
+
+
+def _geometry(parts: Sequence[Part], xs: Sequence[str], ys: Sequence[str]) -> str:
+    """A Polygon, or a MultiPolygon where the object has several parts."""
+    polygons = ["[" + ",".join(_ring(ring, xs, ys) for ring in part) + "]" for part in parts]
+    if len(polygons) == 1:
+        return '{"type":"Polygon","coordinates":' + polygons[0] + "}"
+    return '{"type":"MultiPolygon","coordinates":[' + ",".join(polygons) + "]}"
+
+
+def _ring(ring: Ring, xs: Sequence[str], ys: Sequence[str]) -> str:
+    """A closed ring; `xs` and `ys` hold the text of each corner's coordinates."""
+    points = [xs[x] + ys[y] for x, y in ring]
+    return "[" + ",".join(points) + "," + points[0] + "]"
+
+
+def read_geojson(
+    path: Path,
+    shape: tuple[int, int],
+    *,
+    origin: tuple[float, float] = (0, 0),
+    scale: float = 1.0,
+) -> Ids:
+    """The id map, int32 of `shape` (rows, columns), of a file of polygons.
+
+    Takes a FeatureCollection, a list of features or a single one, compressed or not. A pixel
+    belongs to the polygon that its centre lies in; the first keeps it where polygons overlap.
+    The ids are those that `write_geojson` left, or 1..N in the order of the file where any is
+    missing or doubled. `origin` and `scale` are those of `write_geojson`.
+
+    Raises DataError where the file cannot be read or holds anything but polygons.
+    """
+    features = _listed(path)
+    outlines = [_outline(path, place, feature) for place, feature in enumerate(features)]
+    moved = ([_moved(ring, origin, scale) for ring in outline] for outline in outlines)
+    return rasterise(zip(_keys(features), moved, strict=True), shape)
+
+
+def _listed(path: Path) -> list[Any]:
+    """The features of a file."""
+    try:
+        data = path.read_bytes()
+        value = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(
+            f"cannot read {path}",
+            expected="a GeoJSON file",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+    if isinstance(value, dict):
+        value = value.get("features", [value])
+    if not isinstance(value, list):
+        raise DataError(
+            f"cannot read {path}",
+            expected="a FeatureCollection, a list of features or one feature",
+            found=type(value).__name__,
+        )
+    return value
+
+
+def _outline(path: Path, place: int, feature: Any) -> list[Any]:
+    """All rings of a feature. Raises DataError for anything that is no polygon."""
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
+    if not isinstance(geometry, dict) or kind not in ("Polygon", "MultiPolygon"):
+        raise DataError(
+            f"feature {place} of {path} has no area",
+            expected="a Polygon or MultiPolygon",
+            found=str(kind),
+            hint="export nuclei as polygons, without points and lines",
+        )
+    try:
+        parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
+        return [[(float(x), float(y)) for x, y, *_ in ring] for part in parts for ring in part]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"feature {place} of {path} has a broken outline",
+            expected="rings of [x, y]",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
+
+
+def _moved(ring: Iterable[Point], origin: tuple[float, float], scale: float) -> list[Point]:
+    """A ring in pixels of the map."""
+    return [((x - origin[0]) / scale, (y - origin[1]) / scale) for x, y in ring]
+
+
+def _keys(features: Sequence[Any]) -> Sequence[int]:
+    """The ids of the features."""
+    known: list[int] = []
+    for feature in features:
+        metadata = (feature.get("properties") or {}).get("metadata") or {}
+        text = str(metadata.get("id", ""))
+        if text.isdecimal() and 0 < int(text) < 2**31:
+            known.append(int(text))
+    distinct = len(set(known)) == len(features)
+    return known if distinct else range(1, len(features) + 1)

@@ -1,0 +1,1 @@
+"""Networks that any method may borrow by name, their heads, and taps into their features."""

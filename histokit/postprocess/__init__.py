@@ -1,0 +1,1 @@
+"""From probabilities of pixels to objects."""

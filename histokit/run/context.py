@@ -1,0 +1,84 @@
+"""What a method is built with: the real `Context`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from histokit.interfaces import Network, Segmenter, Translator
+from histokit.interfaces.spec import load_object
+from histokit.registry.networks import find_network
+from histokit.run.machine import Machine
+from histokit.training.updater import Updater
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """See `histokit.interfaces.Context`. `runs` is where trained methods are looked for."""
+
+    machine: Machine
+    seed: int = 0
+    channels: int = 3
+    classes: tuple[str, ...] = ()
+    tile: int = 256
+    mpp: float | None = None
+    runs: Path = Path("runs")
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks and batches live."""
+        return self.machine.device
+
+    @property
+    def precision(self) -> str:
+        """The number format of training steps."""
+        return self.machine.precision
+
+    def network(self, name: str, in_channels: int, out_channels: int, **options: Any) -> Network:
+        """A registered network, built with fresh weights, on the device."""
+        spec = find_network(name)
+        factory = load_object(spec.factory, f"network {name}")
+        module: nn.Module = factory(in_channels, out_channels, **{**spec.options, **options})
+        module = module.to(self.device)
+        if self.machine.on_gpu:
+            module = module.to(memory_format=torch.channels_last)
+        head = load_object(spec.head, f"network {name}")()
+        return Network(spec.name, module, head, spec.taps, spec.sizes)
+
+    def translator(self, ref: str) -> Translator:
+        """A trained translator, frozen, in eval mode."""
+        from histokit.run.models import load_translator
+
+        return load_translator(ref, self.machine, self.runs)
+
+    def segmenter(self, ref: str) -> Segmenter:
+        """A trained segmenter, frozen, in eval mode."""
+        from histokit.run.models import load_segmenter
+
+        return load_segmenter(ref, self.machine, self.runs)
+
+    def updater(
+        self,
+        modules: Sequence[nn.Module],
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        clip: float | None = None,
+        schedule: Callable[[int], float] | None = None,
+    ) -> Updater:
+        """One player's optimiser; with several processes it averages gradients."""
+        return Updater(
+            modules,
+            lr,
+            betas=betas,
+            weight_decay=weight_decay,
+            clip=clip,
+            schedule=schedule,
+            reduce=self.machine.mean if self.machine.world > 1 else None,
+        )

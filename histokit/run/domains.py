@@ -1,0 +1,157 @@
+"""Data sets as a run sees them: opened, split, and brought to one pixel size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.transform import resize
+
+from histokit.data.split import Split, split_records
+from histokit.errors import DataError
+from histokit.interfaces import Dataset, DatasetSpec, Labels, Record
+from histokit.registry.datasets import find_dataset, open_source
+from histokit.registry.refs import parse_source
+
+SAME_MPP = 0.1
+"""Relative difference of pixel sizes that is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A data set in a run.
+
+    Attributes:
+        ref: what the user typed, such as ``tnbc:/data/TNBC``.
+        spec: the card.
+        data: the opened reader.
+        split: keys of training, validation and test.
+        mpp: micrometres a pixel that images are brought to; None leaves them as they are.
+    """
+
+    ref: str
+    spec: DatasetSpec
+    data: Dataset
+    split: Split
+    mpp: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The data set's name with its variant."""
+        return self.ref.partition(":")[0]
+
+    def part(self, part: str) -> list[Record]:
+        """The records of ``train``, ``val``, ``test`` or ``all``, in order."""
+        records = self.data.records()
+        if part == "all":
+            return list(records)
+        keys = set(self.split[part])
+        return [record for record in records if record.key in keys]
+
+    def native_mpp(self, record: Record) -> float | None:
+        """Micrometres a pixel of a record, as its file or the card says."""
+        return record.mpp if record.mpp is not None else self.spec.mpp
+
+    def scale(self, record: Record) -> float:
+        """Factor on the side lengths that brings a record to `mpp`; 1 where nothing is to do."""
+        native = self.native_mpp(record)
+        if native is None or self.mpp is None or abs(native / self.mpp - 1) <= SAME_MPP:
+            return 1.0
+        return native / self.mpp
+
+    def image(self, record: Record) -> NDArray[np.uint8]:
+        """The image at the run's pixel size, uint8 [H W 3]."""
+        return rescale_image(self.data.image(record), self.scale(record))
+
+    def labels(self, record: Record) -> Labels:
+        """The truth at the run's pixel size. Raises DataError when sizes do not match."""
+        labels = self.data.labels(record)
+        factor = self.scale(record)
+        return labels if factor == 1.0 else Labels(rescale_ids(labels.ids, factor), labels.classes)
+
+
+def open_domain(
+    ref: str,
+    *,
+    data_root: Path | None = None,
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    split_seed: int = 0,
+    split: Mapping[str, Sequence[str]] | None = None,
+) -> Domain:
+    """Opens what the user typed after ``--source`` or ``--target``.
+
+    Args:
+        ref: ``name[@variant][:path]``.
+        data_root: folder that holds data sets.
+        shares: of training, validation and test.
+        split_seed: seed of the split.
+        split: a split made earlier, used instead of a new one.
+
+    Raises DataError when the data set is missing, or has lost images of the earlier split.
+    """
+    source = parse_source(ref)
+    spec = find_dataset(source.name)
+    data: Dataset = open_source(source, data_root)
+    if split is None:
+        return Domain(ref, spec, data, split_records(data.records(), shares, split_seed))
+    lost = {key for keys in split.values() for key in keys} - {r.key for r in data.records()}
+    if lost:
+        raise DataError(
+            f"{ref} is not the data set that the run was made with",
+            expected=f"all images of its split, such as {min(lost)}",
+            found=f"{len(lost)} of them missing",
+            hint="point to the same data with --data-root or name:path",
+        )
+    return Domain(ref, spec, data, {part: list(keys) for part, keys in split.items()})
+
+
+def at_mpp(domain: Domain, mpp: float | None) -> tuple[Domain, str]:
+    """The domain brought to a pixel size, and a line that says what that means."""
+    scaled = replace(domain, mpp=mpp)
+    if mpp is None:
+        return scaled, ""
+    records = domain.data.records()
+    unknown = sum(domain.native_mpp(record) is None for record in records)
+    factors = [scaled.scale(record) for record in records]
+    changed = [factor for factor in factors if factor != 1.0]
+    if unknown:
+        return scaled, (
+            f"{domain.name}: pixel size of {unknown} of {len(records)} images unknown, "
+            f"taken as {mpp:.4g} µm/px"
+        )
+    if changed:
+        return scaled, (
+            f"{domain.name}: {len(changed)} of {len(records)} images resampled to {mpp:.4g} µm/px "
+            f"(factor {min(changed):.3g} to {max(changed):.3g})"
+        )
+    return scaled, ""
+
+
+def rescale_image(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """An image with both sides times `factor`, smoothed first where it shrinks."""
+    if factor == 1.0:
+        return image
+    size = (*_scaled(image.shape[:2], factor), image.shape[2])
+    resized = resize(image, size, order=1, anti_aliasing=factor < 1, preserve_range=True)
+    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+
+
+def rescale_ids(ids: NDArray[np.int32], factor: float) -> NDArray[np.int32]:
+    """An id map with both sides times `factor`, by nearest neighbour."""
+    if factor == 1.0:
+        return ids
+    return resize_ids(ids, _scaled(ids.shape, factor))
+
+
+def resize_ids(ids: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
+    """An id map of another size, by nearest neighbour; ids are never mixed."""
+    rows = ((np.arange(size[0]) + 0.5) * ids.shape[0] / size[0]).astype(np.intp)
+    columns = ((np.arange(size[1]) + 0.5) * ids.shape[1] / size[1]).astype(np.intp)
+    return ids[np.ix_(rows, columns)]
+
+
+def _scaled(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))

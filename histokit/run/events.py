@@ -1,0 +1,137 @@
+"""What the verbs tell while they work; `histokit.cli` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from histokit.metrics.table import Summary
+from histokit.report.data import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Training begins: the run folder, the device in words, and the phases with their steps."""
+
+    run: Path
+    device: str
+    phases: Mapping[str, int]
+    step: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Some steps are done. `waited` is the share of time spent waiting for data, in 0..1."""
+
+    step: int
+    total: int
+    phase: str
+    losses: Mapping[str, float]
+    images_per_second: float
+    eta_seconds: float
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A validation: what was measured on which images, and whether it is the best so far."""
+
+    step: int
+    what: str
+    value: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A line for the user: something assumed, resampled, skipped or suspicious."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Training is over: the run folder, and the step and score of the kept weights."""
+
+    run: Path
+    step: int
+    score: float | None
+    selection: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """One image is finished."""
+
+    key: str
+    number: int
+    total: int
+    seconds: float
+    values: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed:
+    """One image could not be done; the others go on."""
+
+    key: str
+    number: int
+    total: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Prediction is over: the output folder and the counts."""
+
+    out: Path
+    done: int
+    failed: int
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Evaluation is over: the page of the report, what it says, and what was scored on what.
+    `total` images were tried, `failed` of them could not be scored.
+    """
+
+    page: Path
+    report: Report
+    method: str
+    target: str
+    part: str
+    total: int
+    failed: int
+
+    @property
+    def summaries(self) -> Sequence[Summary]:
+        """Mean and interval of every metric."""
+        return self.report.summaries
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Several methods were scored on the same images: the page and each evaluation."""
+
+    page: Path
+    evaluations: Sequence[Evaluated]
+
+
+Event: TypeAlias = (
+    Started
+    | Progress
+    | Validated
+    | Noted
+    | Trained
+    | ItemDone
+    | ItemFailed
+    | Predicted
+    | Evaluated
+    | Compared
+)

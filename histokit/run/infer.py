@@ -1,0 +1,139 @@
+"""A segmenter on one whole image: windows, blending, one decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from histokit.errors import ContractError
+from histokit.interfaces import Instances, Maps, Segmenter
+from histokit.run.machine import Machine, told_out_of_memory
+from histokit.tiling.grid import cut, grid
+from histokit.tiling.stitch import Stitcher
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How an image is cut: side of a window and overlap of neighbours in pixels, and how many
+    windows go through the network at once.
+    """
+
+    side: int = 512
+    overlap: int = 64
+    batch: int = 1
+
+
+def segment_image(
+    segmenter: Segmenter, image: NDArray[np.uint8], machine: Machine, windows: Windows
+) -> Maps:
+    """The blended maps of a whole image, on the CPU, with a batch of one.
+
+    Args:
+        segmenter: in eval mode.
+        image: uint8 [H W 3].
+        machine: where the network runs.
+        windows: how the image is cut.
+
+    Raises ContractError when the segmenter returns what the interface does not allow.
+    """
+    height, width = image.shape[:2]
+    side = min(windows.side, max(height, width) + segmenter.sizes.shrink)
+    places = grid(height, width, side, windows.overlap, segmenter.sizes)
+    stitchers: list[tuple[_Layout, Stitcher]] = []
+    for first in range(0, len(places), windows.batch):
+        numbers = range(first, min(first + windows.batch, len(places)))
+        maps = _forward(segmenter, [cut(image, places, n) for n in numbers], machine)
+        if not stitchers:
+            layout = _Layout.of(maps, places.output)
+            stitchers.append((layout, Stitcher(places, layout.channels)))
+        layout, stitcher = stitchers[0]
+        for n, values in zip(numbers, layout.stack(maps), strict=True):
+            stitcher.add(n, values)
+    layout, stitcher = stitchers[0]
+    return layout.split(stitcher.result())
+
+
+def decode(segmenter: Segmenter, maps: Maps) -> Instances:
+    """The objects of a whole image. Raises ContractError when the ids are not 1..N on its area."""
+    instances = segmenter.decode(maps)
+    ids = instances.ids
+    expected = tuple(maps.logits.shape[-2:])
+    if ids.shape != expected or ids.dtype != np.int32:
+        raise ContractError(
+            "decode broke its promise",
+            expected=f"ids of int32 {expected}",
+            found=f"{ids.dtype} {ids.shape}",
+        )
+    return instances
+
+
+def probabilities(maps: Maps) -> NDArray[np.float32]:
+    """Class probabilities of a whole image, float32 [K H W]."""
+    logits = maps.logits[0].float()
+    values = logits.sigmoid() if maps.activation == "sigmoid" else logits.softmax(0)
+    return values.numpy()
+
+
+def foreground(maps: Maps) -> NDArray[np.float32]:
+    """The probability that a pixel belongs to an object, float32 [H W]."""
+    values = probabilities(maps)
+    return values[0] if maps.activation == "sigmoid" else 1.0 - values[0]
+
+
+@torch.inference_mode()
+def _forward(segmenter: Segmenter, cuts: list[NDArray[np.uint8]], machine: Machine) -> Maps:
+    images = torch.from_numpy(np.stack(cuts).transpose(0, 3, 1, 2).copy())
+    images = images.to(machine.device).float().div_(255)
+    if machine.on_gpu:
+        images = images.contiguous(memory_format=torch.channels_last)
+    lower = "lower --window or --batch, or use --device cpu"
+    with told_out_of_memory(lower), machine.autocast():
+        return segmenter.segment(images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the maps of a segmenter lie in one array of channels."""
+
+    activation: Any
+    parts: Mapping[str, int]
+
+    @property
+    def channels(self) -> int:
+        return sum(self.parts.values())
+
+    @classmethod
+    def of(cls, maps: Maps, side: int) -> _Layout:
+        _check_maps(maps, side)
+        parts = {"": maps.logits.shape[1]}
+        parts.update({name: value.shape[1] for name, value in maps.extra.items()})
+        return cls(maps.activation, parts)
+
+    def stack(self, maps: Maps) -> NDArray[np.float32]:
+        values = [maps.logits, *(maps.extra[name] for name in self.parts if name)]
+        return torch.cat([value.float() for value in values], 1).cpu().numpy()
+
+    def split(self, stitched: NDArray[np.float32]) -> Maps:
+        pieces = torch.from_numpy(stitched)[None].split(list(self.parts.values()), dim=1)
+        named: dict[str, Tensor] = dict(zip(self.parts, pieces, strict=True))
+        return Maps(named.pop(""), self.activation, named)
+
+
+def _check_maps(maps: Maps, side: int) -> None:
+    shapes = {"logits": maps.logits.shape, **{k: v.shape for k, v in maps.extra.items()}}
+    wrong = [
+        n for n, shape in shapes.items() if len(shape) != 4 or tuple(shape[2:]) != (side, side)
+    ]
+    if wrong or not bool(torch.isfinite(maps.logits).all()):
+        raise ContractError(
+            "segment broke its promise",
+            expected=f"finite maps of [B K {side} {side}]",
+            found=", ".join(f"{name} {list(shapes[name])}" for name in wrong) or "NaN or infinity",
+            hint="report this to the author of the method",
+        )

@@ -1,0 +1,213 @@
+"""Trained things by name: a run folder, a weights file, a preset, or a method without training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from histokit.config.resolve import Layer, resolve
+from histokit.errors import ContractError, DataError, UsageError
+from histokit.interfaces import (
+    Access,
+    Adapter,
+    Method,
+    MethodSpec,
+    Segmenter,
+    Stateful,
+    Translator,
+)
+from histokit.io.checkpoints import load_weights
+from histokit.io.runs import RunFolder, list_runs
+from histokit.registry.methods import find_method, find_preset
+from histokit.registry.refs import parse_ref
+from histokit.run.context import RunContext
+from histokit.run.machine import Machine
+from histokit.run.probe import check_probe, probe
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A method with its trained weights.
+
+    Attributes:
+        method: the method, in eval mode, frozen.
+        spec: its card.
+        card: what its weights file says: mpp, data, hash and so on.
+        run: the run folder, or None for a weights file or a method without training.
+        note: a line saying which weights were taken.
+    """
+
+    method: Method
+    spec: MethodSpec
+    card: Mapping[str, Any]
+    run: RunFolder | None
+    note: str
+
+
+def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = None) -> Trained:
+    """The trained method that `ref` names.
+
+    Args:
+        ref: a method, ``method:preset``, run folder or weights file.
+        machine: where it runs.
+        runs: where run folders are looked for when `ref` names only a method.
+        run: a run folder or weights file that `ref` is to be loaded from.
+
+    Raises UsageError, saying which `train` command makes them, where there are no weights.
+    """
+    parsed = parse_ref(ref)
+    if parsed.kind == "run" and parsed.path is not None:
+        return _from_run(RunFolder.open(parsed.path), machine, "")
+    if parsed.kind == "weights" and parsed.path is not None:
+        return _from_weights(parsed.path, machine, None, "")
+    spec = find_method(parsed.name)
+    if run is not None:
+        given = _from_path(run, machine)
+        if given.spec.name != spec.name:
+            raise UsageError(
+                f"{run} does not hold {spec.name}",
+                found=f"a run of {given.spec.name}",
+                hint=f"histokit predict {given.spec.name} … --run {run}",
+            )
+        return given
+    if spec.access is Access.NOTHING:
+        preset = find_preset(spec, parsed.preset).overrides if parsed.preset else {}
+        config = resolve(spec.config, [Layer("preset", preset)]).config
+        method = spec.load().build(config, RunContext(machine))
+        return Trained(_at_rest(method), spec, {}, None, f"{spec.name} needs no training")
+    shipped = _preset_weights(spec, parsed.preset)
+    if shipped is not None:
+        return _from_weights(shipped, machine, None, f"weights of {ref}: {shipped}")
+    return _newest(spec, parsed.preset, machine, runs)
+
+
+def load_segmenter(ref: str, machine: Machine, runs: Path) -> Segmenter:
+    """The segmenter that `ref` names. Raises UsageError where the method is none."""
+    return segmenter_of(load_trained(ref, machine, runs))
+
+
+def load_translator(ref: str, machine: Machine, runs: Path) -> Translator:
+    """The translator that `ref` names. Raises UsageError where the method is none."""
+    trained = load_trained(ref, machine, runs)
+    if not isinstance(trained.method, Translator):
+        raise UsageError(
+            f"{trained.spec.name} does not translate images",
+            found="its roles: " + ", ".join(trained.spec.roles),
+            hint="see `histokit methods list` for translators",
+        )
+    return trained.method
+
+
+def segmenter_of(trained: Trained) -> Segmenter:
+    """What a trained method segments with. Raises UsageError where it does not segment."""
+    method = trained.method
+    found = method.segmenter() if isinstance(method, Adapter) else method
+    if not isinstance(found, Segmenter):
+        raise UsageError(
+            f"{trained.spec.name} does not segment images",
+            found="its roles: " + ", ".join(trained.spec.roles),
+            hint="see `histokit methods list` for segmenters and adapters",
+        )
+    return found
+
+
+def networks_of(stateful: Mapping[str, Stateful]) -> dict[str, nn.Module]:
+    """The networks among the state of a method."""
+    return {name: item for name, item in stateful.items() if isinstance(item, nn.Module)}
+
+
+def weights_of(stateful: Mapping[str, Stateful]) -> dict[str, Tensor]:
+    """All weights and buffers of the networks, named ``network.path``."""
+    return {
+        f"{name}.{path}": tensor
+        for name, network in networks_of(stateful).items()
+        for path, tensor in network.state_dict().items()
+    }
+
+
+def put_weights(stateful: Mapping[str, Stateful], weights: Mapping[str, Tensor]) -> None:
+    """Loads what `weights_of` gave. Raises DataError where names or shapes differ."""
+    for name, network in networks_of(stateful).items():
+        own = {
+            path.removeprefix(f"{name}."): tensor
+            for path, tensor in weights.items()
+            if path.startswith(f"{name}.")
+        }
+        try:
+            network.load_state_dict(own)
+        except RuntimeError as error:
+            raise DataError(
+                f"the weights do not fit the network {name!r}",
+                found=str(error).splitlines()[-1].strip(),
+                hint="they were made with other settings or another version of the plugin",
+            ) from error
+
+
+def _from_path(path: Path, machine: Machine) -> Trained:
+    if path.suffix == ".safetensors":
+        return _from_weights(path, machine, None, "")
+    return _from_run(RunFolder.open(path), machine, "")
+
+
+def _from_run(run: RunFolder, machine: Machine, note: str) -> Trained:
+    if not run.best.exists():
+        raise DataError(
+            f"{run.path} holds no finished weights",
+            expected=str(run.best),
+            found=f"a run that is {run.state().get('status', 'not begun')}",
+            hint=f"histokit train {run.settings()['method']} --resume {run.path}",
+        )
+    return _from_weights(run.best, machine, run, note)
+
+
+def _from_weights(path: Path, machine: Machine, run: RunFolder | None, note: str) -> Trained:
+    weights, card = load_weights(path)
+    spec = find_method(card["method"])
+    config = resolve(spec.config, [Layer(str(path), card["settings"])]).config
+    context = RunContext(machine, tile=card["tile"], mpp=card["mpp"])
+    method: Method = spec.load().build(config, context)
+    put_weights(method.stateful(), weights)
+    method = _at_rest(method)
+    check_probe(card["probe"], probe(method, machine.device), str(path))
+    return Trained(method, spec, card, run, note or f"weights: {path}")
+
+
+def _newest(spec: MethodSpec, preset: str, machine: Machine, runs: Path) -> Trained:
+    for run in list_runs(runs):
+        settings = run.settings()
+        same = settings["method"] == spec.name and settings.get("preset", "") == preset
+        if same and run.best.exists() and run.state().get("status") == "finished":
+            return _from_run(run, machine, f"newest finished run of {spec.name}: {run.path}")
+    option = f" --preset {preset}" if preset else ""
+    raise UsageError(
+        f"there are no trained weights of {spec.name}{':' + preset if preset else ''}",
+        expected=f"a finished run in {runs}, or --run FOLDER",
+        hint=f"histokit train {spec.name}{option} --source DATASET --target DATASET",
+    )
+
+
+def _preset_weights(spec: MethodSpec, preset: str) -> Path | None:
+    """The file of published weights of a preset: beside the plugin, or in HISTOKIT_WEIGHTS."""
+    name = find_preset(spec, preset).weights if preset else ""
+    if not name:
+        return None
+    folders = [Path(os.environ["HISTOKIT_WEIGHTS"])] if "HISTOKIT_WEIGHTS" in os.environ else []
+    module = import_module(spec.factory.partition(":")[0].partition(".")[0])
+    folders.append(Path(module.__file__ or ".").parent / "weights")
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def _at_rest(method: Method) -> Method:
+    if not isinstance(method, Method):
+        raise ContractError(
+            "the factory of the card does not build a Method", found=type(method).__name__
+        )
+    for network in networks_of(method.stateful()).values():
+        network.eval().requires_grad_(False)
+    return method

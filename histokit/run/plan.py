@@ -1,0 +1,122 @@
+"""Everything a training run depends on, frozen; no torch is needed to make it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from histokit.config.files import load_file, parse_set
+from histokit.config.resolve import Layer, resolve_all
+from histokit.config.run import RunConfig
+from histokit.errors import UsageError
+from histokit.interfaces import Access, MethodSpec
+from histokit.registry.methods import find_method, find_preset
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A method with its settings, the data and the machine, each value with its origin.
+
+    Attributes:
+        spec: the method's card.
+        preset: name of the preset; empty for none.
+        config: settings of the method.
+        run: settings that all runs share.
+        origins: where each value came from: default, preset, a file or an option.
+    """
+
+    spec: MethodSpec
+    preset: str
+    config: BaseModel
+    run: RunConfig
+    origins: Mapping[str, str]
+
+    def digest(self) -> str:
+        """A hash of everything that can change the result."""
+        ignored = {"runs", "repeats", "tensorboard", "log_every", "checkpoint_every"}
+        run = self.run.model_dump(mode="json", exclude=ignored)
+        value = [self.spec.name, self.config.model_dump(mode="json"), run]
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """The plan as run.yaml holds it."""
+        return {
+            "method": self.spec.name,
+            "preset": self.preset,
+            "digest": self.digest(),
+            "settings": self._values(self.config),
+            "run": self._values(self.run),
+        }
+
+    def _values(self, model: BaseModel) -> dict[str, Any]:
+        values = model.model_dump(mode="json")
+        return {
+            name: {"value": value, "origin": self.origins.get(name, "default")}
+            for name, value in values.items()
+        }
+
+    def with_seed(self, seed: int) -> RunPlan:
+        """The same plan with another seed."""
+        return replace(self, run=self.run.model_copy(update={"seed": seed, "repeats": 1}))
+
+
+def make_plan(
+    method: str | MethodSpec,
+    *,
+    preset: str = "",
+    file: Path | None = None,
+    sets: Sequence[str] = (),
+    method_values: Mapping[str, Any] | None = None,
+    run_values: Mapping[str, Any] | None = None,
+) -> RunPlan:
+    """The plan that a command line asks for: default < preset < file < ``--set`` < options.
+
+    Raises ConfigError with every wrong setting at once, UsageError where a data set is missing.
+    """
+    spec = method if isinstance(method, MethodSpec) else find_method(method)
+    layers = []
+    if preset:
+        layers.append(Layer(f"preset {preset}", find_preset(spec, preset).overrides))
+    if file is not None:
+        layers.append(Layer(str(file), load_file(file)))
+    if sets:
+        layers.append(Layer("--set", parse_set(sets)))
+    layers.append(Layer("option", {**(method_values or {}), **(run_values or {})}))
+    config, run = resolve_all([spec.config, RunConfig], layers)
+    require_data(spec, run.config)
+    return RunPlan(spec, preset, config.config, run.config, {**config.origins, **run.origins})
+
+
+def plan_of_run(settings: Mapping[str, Any]) -> RunPlan:
+    """The plan that run.yaml recorded."""
+    spec = find_method(settings["method"])
+    both = {**settings["settings"], **settings["run"]}
+    values = {name: item["value"] for name, item in both.items()}
+    config, run = resolve_all([spec.config, RunConfig], [Layer("run.yaml", values)])
+    origins = {name: item["origin"] for name, item in both.items()}
+    return RunPlan(spec, settings.get("preset", ""), config.config, run.config, origins)
+
+
+def require_data(spec: MethodSpec, run: RunConfig) -> None:
+    """Raises UsageError where the method needs a data set that was not given."""
+    needs = {
+        Access.NOTHING: (),
+        Access.SOURCE: ("source",),
+        Access.TARGET_IMAGES: ("source", "target"),
+        Access.TARGET_LABELS: ("target",),
+        Access.IMAGES: ("source", "target"),
+    }[spec.access]
+    missing = [name for name in needs if not getattr(run, name)]
+    if missing:
+        options = " ".join(f"--{name} DATASET" for name in missing)
+        raise UsageError(
+            f"{spec.name} needs {' and '.join('a ' + name for name in missing)} data set",
+            expected=f"histokit train {spec.name} {options}",
+            hint="see `histokit data list` for the names",
+        )

@@ -1,0 +1,1 @@
+"""Windows over images of any size, and their outputs blended back."""

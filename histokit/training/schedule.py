@@ -1,0 +1,21 @@
+"""Factors on a learning rate or a loss weight by the number of steps done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def step_decay(every: int, factor: float) -> Callable[[int], float]:
+    """``factor`` to the power of the number of full `every` steps done."""
+    return lambda step: factor ** (step // every)
+
+
+def linear_decay(start: int, end: int) -> Callable[[int], float]:
+    """1 until step `start`, then in a straight line to 0 at step `end`, and 0 after it."""
+    span = max(end - start, 1)
+    return lambda step: min(1.0, max(0.0, (end - step) / span))
+
+
+def linear_ramp(steps: int) -> Callable[[int], float]:
+    """From 0 at step 0 in a straight line to 1 at step `steps`, and 1 after it."""
+    return lambda step: min(1.0, step / max(steps, 1))

@@ -1,0 +1,58 @@
+"""Commands as a user types them, in their own folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PAIR = ("--source", "synth-he@breast", "--target", "synth-he@kidney", "--split", "0.5,0.25,0.25")
+TINY = ("--network", "unet-small", "--tile", "32", "--batch", "2", "--device", "cpu")
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `histokit …` in a folder."""
+
+    folder: Path
+
+    def _start(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "histokit", *map(str, args)],
+            cwd=self.folder,
+            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """The finished command; fails where its exit code is another."""
+        process = self._start(*args)
+        out, err = process.communicate(timeout=180)
+        assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+    def stopped(self, number: signal.Signals, when: Path, *args: str) -> tuple[int, str]:
+        """Starts the command, sends the signal once a file matching `when` is there; gives exit
+        code and stderr."""
+        process = self._start(*args)
+        deadline = time.monotonic() + 120
+        while not any(self.folder.glob(str(when))) and process.poll() is None:
+            assert time.monotonic() < deadline, "the file never came"
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=120)
+        return process.returncode, err
+
+
+@pytest.fixture
+def histokit(tmp_path):
+    """`histokit("train", "mani", …)` in an empty folder."""
+    return Command(tmp_path)

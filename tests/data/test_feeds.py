@@ -1,0 +1,113 @@
+"""Feeds: batches depend on seed and step alone, and target labels are out of reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from histokit.data.feeds import Feeds, FeedSettings, Pool
+from histokit.errors import DataError
+from histokit.interfaces import Feed, Labelled, Labels, Record, SourceTarget, Unlabelled
+
+SETTINGS = FeedSettings(batch=3, side=16, augment="flip+rotate", seed=5)
+CPU = torch.device("cpu")
+
+
+def _pool(name, labelled=True, sizes=((20, 30), (16, 16), (10, 40))):
+    records = [Record(f"{i}", f"{i}") for i in range(len(sizes))]
+
+    def image(record):
+        height, width = sizes[int(record.key)]
+        rows, columns = np.mgrid[:height, :width]
+        grey = (rows * 7 + columns * 3 + int(record.key) * 50) % 256
+        return np.repeat(grey[..., None], 3, 2).astype(np.uint8)
+
+    def labels(record):
+        return Labels((image(record)[..., 0] > 100).astype(np.int32))
+
+    return Pool(name, records, image, labels if labelled else None)
+
+
+def _feeds(settings=SETTINGS, workers=0):
+    return Feeds(_pool("source"), _pool("target", labelled=False), settings, CPU, workers)
+
+
+def _take(feeds, feed, start, number):
+    batches = feeds.open(feed, start)
+    return [next(batches) for _ in range(number)]
+
+
+def _images(batch):
+    return torch.cat([batch.source.images, batch.target.images])
+
+
+def test_a_feed_opened_later_gives_the_same_batches():
+    whole = _take(_feeds(), Feed.SOURCE_TARGET, 0, 6)
+    late = _take(_feeds(), Feed.SOURCE_TARGET, 4, 2)
+    for a, b in zip(whole[4:], late, strict=True):
+        assert torch.equal(_images(a), _images(b))
+        assert torch.equal(a.source.ids, b.source.ids)
+        assert a.target.keys == b.target.keys
+
+
+def test_workers_change_nothing():
+    none = _take(_feeds(), Feed.SOURCE_TARGET, 0, 3)
+    two = _take(_feeds(workers=2), Feed.SOURCE_TARGET, 0, 3)
+    assert all(torch.equal(_images(a), _images(b)) for a, b in zip(none, two, strict=True))
+
+
+def test_shapes_ranges_and_alignment():
+    batch = _take(_feeds(replace(SETTINGS, augment="dihedral")), Feed.LABELLED, 0, 1)[0]
+    assert isinstance(batch, Labelled)
+    assert batch.images.shape == (3, 3, 16, 16)
+    assert batch.images.dtype == torch.float32
+    assert 0 <= batch.images.min() <= batch.images.max() <= 1
+    assert batch.ids.dtype == torch.int32
+    assert torch.equal(batch.ids > 0, batch.images[:, 0] * 255 > 100.5)
+
+
+def test_every_image_comes_once_a_round():
+    feeds = _feeds()
+    for batch in _take(feeds, Feed.LABELLED, 0, 4):
+        assert sorted(batch.keys) == ["source/0", "source/1", "source/2"]
+
+
+def test_target_batches_have_no_labels():
+    batch = _take(_feeds(), Feed.SOURCE_TARGET, 0, 1)[0]
+    assert isinstance(batch, SourceTarget)
+    assert isinstance(batch.target, Unlabelled)
+    assert not hasattr(batch.target, "ids")
+
+
+def test_labels_of_a_shut_pool_cannot_be_drawn():
+    feeds = Feeds(_pool("target", labelled=False), None, SETTINGS, CPU)
+    with pytest.raises(DataError, match="shut"):
+        _take(feeds, Feed.LABELLED, 0, 1)
+
+
+def test_source_and_target_are_drawn_independently():
+    batches = _take(_feeds(replace(SETTINGS, batch=1)), Feed.SOURCE_TARGET, 0, 30)
+    pairs = {(b.source.keys[0][-1], b.target.keys[0][-1]) for b in batches}
+    assert len(pairs) > 3
+
+
+def test_processes_share_the_draws_without_repeats():
+    def keys(rank, world, number):
+        feeds = _feeds(replace(SETTINGS, rank=rank, world=world, batch=1))
+        return [b.keys[0] for b in _take(feeds, Feed.LABELLED, 0, number)]
+
+    alone = keys(0, 1, 6)
+    together = [key for pair in zip(keys(0, 2, 3), keys(1, 2, 3), strict=True) for key in pair]
+    assert alone == together
+
+
+def test_an_empty_pool_and_a_missing_one_are_told():
+    with pytest.raises(DataError, match="no training images"):
+        Pool("x", [], lambda record: None, None)
+    with pytest.raises(DataError, match="--target"):
+        _take(Feeds(_pool("source"), None, SETTINGS, CPU), Feed.SOURCE_TARGET, 0, 1)
+    with pytest.raises(DataError, match="pairs"):
+        _take(_feeds(), Feed.PAIRED, 0, 1)

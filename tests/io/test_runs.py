@@ -1,0 +1,97 @@
+"""Run folders and the files in them."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+import pytest
+
+from histokit.errors import DataError, RunBusy
+from histokit.io.files import atomic, write_text
+from histokit.io.runs import RunFolder, list_runs
+
+
+def _run(tmp_path, method="mani"):
+    run = RunFolder.create(tmp_path / "runs", method, "0123456789abcdef")
+    run.write_settings({"method": method})
+    return run
+
+
+def test_create_twice_in_a_second_gives_two_folders(tmp_path):
+    first, second = _run(tmp_path), _run(tmp_path)
+    assert first.path != second.path
+    assert {r.path for r in list_runs(tmp_path / "runs")} == {first.path, second.path}
+    assert RunFolder.open(first.path).settings()["method"] == "mani"
+
+
+def test_open_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(DataError, match=r"run\.yaml"):
+        RunFolder.open(tmp_path)
+    (tmp_path / "run.yaml").write_text("format: 99\n")
+    with pytest.raises(DataError, match="99"):
+        RunFolder.open(tmp_path).settings()
+
+
+def _hold(path, ready, done):
+    with RunFolder(path).lock():
+        ready.set()
+        done.wait(10)
+
+
+def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path):
+    run = _run(tmp_path)
+    spawn = multiprocessing.get_context("spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    other = spawn.Process(target=_hold, args=(run.path, ready, done))
+    other.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(RunBusy, match=str(other.pid)), run.lock():
+            pass
+    finally:
+        done.set()
+        other.join()
+    with run.lock():
+        pass
+
+
+def test_the_lock_sweeps_left_overs(tmp_path):
+    run = _run(tmp_path)
+    left = run.path / ".last.ckpt.1.part"
+    left.touch()
+    with run.lock():
+        assert not left.exists()
+
+
+def test_metrics_survive_a_cut_line_and_forget_the_future(tmp_path):
+    run = _run(tmp_path)
+    for step in (10, 20, 30):
+        run.add_metrics(step, "adapt", {"seg": step / 7, "mi": 1e-9})
+    with (run.path / "metrics.csv").open("a") as handle:
+        handle.write("40,adapt,se")
+    run.forget_metrics_after(20)
+    assert run.metrics() == [
+        (10, "adapt", "seg", 10 / 7), (10, "adapt", "mi", 1e-9),
+        (20, "adapt", "seg", 20 / 7), (20, "adapt", "mi", 1e-9),
+    ]  # fmt: skip
+
+
+def test_atomic_keeps_the_old_file_when_writing_fails(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail():
+        with atomic(path) as temporary:
+            temporary.write_text("half")
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - our own, raised above
+        fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_unwritable_place_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot write"):
+        write_text(tmp_path / "file" / "a.txt", "x")

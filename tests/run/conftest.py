@@ -1,0 +1,5 @@
+"""The command fixture."""
+
+from command import histokit
+
+__all__ = ["histokit"]

@@ -1,0 +1,109 @@
+"""What a run promises: exact resume, untouched target labels, intact files when things go wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from command import PAIR, TINY
+from histokit.data.synth_he import SynthHE
+from histokit.io.checkpoints import load_state, load_weights
+from histokit.run.events import Trained
+from histokit.run.plan import make_plan
+from histokit.run.train import train
+
+LONG = ("--warmup-steps", "6", "--adapt-steps", "60", "--checkpoint-every", "4", "--val-every", "8")
+
+
+def _run(folder: Path) -> Path:
+    (run,) = [path for path in (folder / "runs").iterdir() if path.is_dir()]
+    return run
+
+
+def _same(a, b, where=""):
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            _same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for n, (x, y) in enumerate(zip(a, b, strict=True)):
+            _same(x, y, f"{where}[{n}]")
+    else:
+        assert a == b, where
+
+
+def test_a_killed_run_resumed_equals_one_that_never_stopped(histokit, tmp_path):
+    histokit("train", "mani", *PAIR, *TINY, *LONG)
+    straight = tmp_path / "straight"
+    shutil.move(_run(tmp_path), straight)
+    code, _ = histokit.stopped(
+        signal.SIGKILL, Path("runs/*/checkpoints/last.ckpt"), "train", "mani", *PAIR, *TINY, *LONG
+    )
+    run = _run(tmp_path)
+    assert code == -signal.SIGKILL
+    assert 0 < load_state(run / "checkpoints" / "last.ckpt")["step"] < 66
+    histokit("train", "mani", "--resume", str(run))
+    _same(
+        load_state(straight / "checkpoints" / "last.ckpt"),
+        load_state(run / "checkpoints" / "last.ckpt"),
+    )
+    _same(*[load_weights(r / "checkpoints" / "best.safetensors")[0] for r in (straight, run)])
+    assert (straight / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, tmp_path, number):
+    code, err = histokit.stopped(
+        number, Path("runs/*/metrics.csv"), "train", "mani", *PAIR, *TINY,
+        "--warmup-steps", "3000", "--adapt-steps", "0", "--log-every", "1",
+    )  # fmt: skip
+    run = _run(tmp_path)
+    assert code == 130
+    assert f"--resume {run.relative_to(tmp_path)}" in err
+    state = json.loads((run / "state.json").read_text())
+    assert state["status"] == "interrupted"
+    assert load_state(run / "checkpoints" / "last.ckpt")["step"] == state["step"] > 0
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_images_and_state(histokit, tmp_path):
+    done = histokit(
+        "train", "source-only", *PAIR[:2], *TINY, "--steps", "60", "--lr", "1e30", code=3
+    )
+    assert "step" in done.stderr
+    assert "source:synth-he@breast/" in done.stderr
+    assert (_run(tmp_path) / "checkpoints").is_dir()
+    assert json.loads((_run(tmp_path) / "state.json").read_text())["status"] == "failed"
+
+
+def test_an_adapting_run_never_asks_for_a_target_label(tmp_path, monkeypatch):
+    asked = []
+    read = SynthHE.labels
+
+    def watched(self, record):
+        asked.append(record.key)
+        return read(self, record)
+
+    monkeypatch.setattr(SynthHE, "labels", watched)
+    plan = make_plan(
+        "mani",
+        preset="cpu",
+        method_values={"warmup_steps": 1, "adapt_steps": 2, "tile": 32, "batch": 2},
+        run_values={
+            "source": "synth-he@breast",
+            "target": "synth-he@kidney",
+            "runs": tmp_path,
+            "device": "cpu",
+        },
+    )
+    (run,) = [event.run for event in train(plan) if isinstance(event, Trained)]
+    assert asked
+    assert not [key for key in asked if key.startswith("kidney")]
+    assert json.loads((run / "env.json").read_text())["target_labels"] == "never read"
