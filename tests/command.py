@@ -10,9 +10,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-PAIR = ("--source", "synth-he@breast", "--target", "synth-he@kidney", "--split", "0.5,0.25,0.25")
+from histokit.data.synth_he import SynthHE
+
+SPLIT = ("--split", "0.5,0.25,0.25")
 TINY = ("--network", "unet-small", "--tile", "32", "--batch", "2", "--device", "cpu")
 
 
@@ -50,6 +54,22 @@ class Command:
         process.send_signal(number)
         _, err = process.communicate(timeout=120)
         return process.returncode, err
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory):
+    """``--source … --target …`` of two small folders of made-up tissue, eight images each."""
+    root = tmp_path_factory.mktemp("pair")
+    for domain in ("breast", "kidney"):
+        made = SynthHE(domain, n_patients=8, images_per_patient=1, side=64)
+        for part in ("images", "masks"):
+            (root / domain / part).mkdir(parents=True)
+        for record in made.records():
+            name = record.key.rpartition("/")[2] + ".png"
+            ids = made.labels(record).ids.astype(np.uint16)
+            Image.fromarray(made.image(record)).save(root / domain / "images" / name)
+            Image.fromarray(ids).save(root / domain / "masks" / name)
+    return ("--source", f"folder:{root / 'breast'}", "--target", f"folder:{root / 'kidney'}", *SPLIT)
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ FOLDER = DatasetSpec(
     name="folder",
     summary="your own images, with masks in a second folder or beside them, or without any",
     reader="histokit.data.folder:Folder",
+    own=True,
     task="instances",
     licence="yours",
     homepage="on your disk",

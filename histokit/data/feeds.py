@@ -244,6 +244,7 @@ class Feeds:
             pin_memory=on_gpu,
             persistent_workers=self.workers > 0,
             prefetch_factor=4 if self.workers else None,
+            generator=torch.Generator(),  # else opening a feed would move the global generator
         )
         return iter(loader)
 

@@ -136,6 +136,7 @@ class DatasetSpec:
         classes: names of the object classes without background.
         variants: what may stand after ``@``, with a line each; the first is the default.
         on_disk: False where the data is made, not read.
+        own: True for the user's own files, which only their folder tells apart.
         group: what shares a `Record.group`, such as ``patient``.
         api: range of interface versions it was written for.
     """
@@ -152,6 +153,7 @@ class DatasetSpec:
     classes: tuple[str, ...] = ()
     variants: Mapping[str, str] = field(default_factory=dict)
     on_disk: bool = True
+    own: bool = False
     group: str = "image"
     api: str = ">=1,<2"
 

@@ -19,6 +19,7 @@ from histokit.io.files import atomic
 from histokit.io.rings import Ids, Part, Point, Ring, rasterise, trace
 
 NAMESPACE = uuid5(NAMESPACE_URL, "histokit/geojson")
+ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 DEFAULT_CLASS = "Nucleus"
 COLOURS = (
     (0, 158, 115),
@@ -87,7 +88,7 @@ def _writer(path: Path, compressed: bool) -> Iterator[BinaryIO]:
 def _text(value: Any) -> str:
     """Compact JSON. Raises DataError for NaN and infinity."""
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return ENCODER.encode(value)
     except ValueError as error:
         raise DataError(
             "a value cannot be written as JSON", expected="finite numbers", found=repr(value)

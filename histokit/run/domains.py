@@ -40,8 +40,9 @@ class Domain:
 
     @property
     def name(self) -> str:
-        """The data set's name with its variant."""
-        return self.ref.partition(":")[0]
+        """The data set's name with its variant; the folder's name for the user's own files."""
+        head, _, path = self.ref.partition(":")
+        return Path(path).name if self.spec.own and path else head
 
     def part(self, part: str) -> list[Record]:
         """The records of ``train``, ``val``, ``test`` or ``all``, in order."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from histokit.config.run import RunConfig
+from histokit.data.split import Split
 from histokit.errors import DeviceError, HistokitError, PartialFailure, UsageError
 from histokit.interfaces import Record, Segmenter
 from histokit.io.files import read_json
@@ -116,16 +117,14 @@ def _target(options: EvalOptions, trained: Trained) -> tuple[Domain, list[str]]:
     shares = tuple(run.get("split", options.split))
     seed = int(run.get("split_seed", options.split_seed))
     root = options.data_root or (Path(run["data_root"]) if run.get("data_root") else None)
-    split, seen = _split_of_run(trained, ref)
     domain = open_domain(
-        ref,
-        data_root=root,
-        shares=(shares[0], shares[1], shares[2]),
-        split_seed=seed,
-        split=split,
+        ref, data_root=root, shares=(shares[0], shares[1], shares[2]), split_seed=seed
     )
+    trained_on = _split_of_run(trained, domain)
+    if trained_on is not None:
+        domain = replace(domain, split=trained_on)
     notes = []
-    if options.part in ("train", "all") and seen:
+    if options.part in ("train", "all") and trained_on is not None:
         notes.append(
             f"images of the {options.part} part were used in training: this is no test score"
         )
@@ -139,16 +138,19 @@ def _run_settings(trained: Trained) -> dict[str, Any]:
     return {name: item["value"] for name, item in trained.run.settings()["run"].items()}
 
 
-def _split_of_run(trained: Trained, ref: str) -> tuple[dict[str, list[str]] | None, bool]:
-    """The split of the data set in the run's split.json, and whether the run trained on it."""
+def _split_of_run(trained: Trained, domain: Domain) -> Split | None:
+    """How the run split this data set; None where it did not open it. A data set is the same when
+    its name and all its keys are."""
     path = trained.run.path / "split.json" if trained.run else None
     if path is None or not path.exists():
-        return None, False
-    wanted = ref.partition(":")[0]
+        return None
+    keys = {record.key for record in domain.data.records()}
     for item in read_json(path).values():
-        if item["ref"].partition(":")[0] == wanted:
-            return item["split"], True
-    return None, False
+        known = {key for part in item["split"].values() for key in part}
+        if item["ref"].partition(":")[0] == domain.ref.partition(":")[0] and known == keys:
+            split: Split = item["split"]
+            return split
+    return None
 
 
 def _report_folder(trained: Trained, domain: Domain, options: EvalOptions) -> Path:
@@ -156,8 +158,7 @@ def _report_folder(trained: Trained, domain: Domain, options: EvalOptions) -> Pa
     name = domain.name.replace("@", "-").replace("/", "-")
     if trained.run is None:
         return options.runs / f"eval_{trained.spec.name}_{name}_{options.part}"
-    own = (_run_settings(trained).get("target") or "").partition(":")[0]
-    if domain.name == own and options.part == "test":
+    if domain.ref == _run_settings(trained).get("target") and options.part == "test":
         return trained.run.report
     return trained.run.report / f"{name}-{options.part}"
 

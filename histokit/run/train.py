@@ -138,6 +138,8 @@ class _Session:
         yield Started(self.run.path, self.machine.describe(), plan, self.step, total)
         yield from (self._said(Noted(note)) for note in self.notes)
         self._mode(training=True)
+        if self.restored is None:
+            self._save_state()
         with stop_on_request() as stop, _memory_hint():
             try:
                 yield from self._steps(total, stop)

@@ -137,9 +137,7 @@ def test_compressed_is_the_same_text(tmp_path, zoo):
 
 def test_provenance_stands_in_the_collection(tmp_path):
     path = tmp_path / "a.geojson"
-    write_geojson(
-        path, Instances(np.zeros((2, 2), np.int32)), mpp=0.25, provenance={"run": "abc"}
-    )
+    write_geojson(path, Instances(np.zeros((2, 2), np.int32)), mpp=0.25, provenance={"run": "abc"})
     collection = json.loads(path.read_text())
     assert collection["type"] == "FeatureCollection"
     assert collection["features"] == []

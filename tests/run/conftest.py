@@ -1,5 +1,5 @@
-"""The command fixture."""
+"""The command fixture and its data."""
 
-from command import histokit
+from command import histokit, pair
 
-__all__ = ["histokit"]
+__all__ = ["histokit", "pair"]

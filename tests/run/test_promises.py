@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from command import PAIR, TINY
-from histokit.data.synth_he import SynthHE
+from command import TINY
+from histokit.data.folder import Folder
 from histokit.io.checkpoints import load_state, load_weights
 from histokit.run.events import Trained
 from histokit.run.plan import make_plan
@@ -40,12 +40,12 @@ def _same(a, b, where=""):
         assert a == b, where
 
 
-def test_a_killed_run_resumed_equals_one_that_never_stopped(histokit, tmp_path):
-    histokit("train", "mani", *PAIR, *TINY, *LONG)
+def test_a_killed_run_resumed_equals_one_that_never_stopped(histokit, pair, tmp_path):
+    histokit("train", "mani", *pair, *TINY, *LONG)
     straight = tmp_path / "straight"
     shutil.move(_run(tmp_path), straight)
     code, _ = histokit.stopped(
-        signal.SIGKILL, Path("runs/*/checkpoints/last.ckpt"), "train", "mani", *PAIR, *TINY, *LONG
+        signal.SIGKILL, Path("runs/*/metrics.csv"), "train", "mani", *pair, *TINY, *LONG
     )
     run = _run(tmp_path)
     assert code == -signal.SIGKILL
@@ -60,9 +60,9 @@ def test_a_killed_run_resumed_equals_one_that_never_stopped(histokit, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, tmp_path, number):
+def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, pair, tmp_path, number):
     code, err = histokit.stopped(
-        number, Path("runs/*/metrics.csv"), "train", "mani", *PAIR, *TINY,
+        number, Path("runs/*/metrics.csv"), "train", "mani", *pair, *TINY,
         "--warmup-steps", "3000", "--adapt-steps", "0", "--log-every", "1",
     )  # fmt: skip
     run = _run(tmp_path)
@@ -73,37 +73,39 @@ def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, tmp_path, numbe
     assert load_state(run / "checkpoints" / "last.ckpt")["step"] == state["step"] > 0
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_images_and_state(histokit, tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_step_images_and_state(histokit, pair, tmp_path):
     done = histokit(
-        "train", "source-only", *PAIR[:2], *TINY, "--steps", "60", "--lr", "1e30", code=3
+        "train", "source-only", *pair[:2], *pair[4:], *TINY, "--steps", "60", "--lr", "1e30", code=3
     )
     assert "step" in done.stderr
-    assert "source:synth-he@breast/" in done.stderr
-    assert (_run(tmp_path) / "checkpoints").is_dir()
+    assert "source:breast/" in done.stderr
+    assert f"state saved in {_run(tmp_path).relative_to(tmp_path)}" in done.stderr
+    assert load_state(_run(tmp_path) / "checkpoints" / "last.ckpt")["step"] == 0
     assert json.loads((_run(tmp_path) / "state.json").read_text())["status"] == "failed"
 
 
-def test_an_adapting_run_never_asks_for_a_target_label(tmp_path, monkeypatch):
+def test_an_adapting_run_never_asks_for_a_target_label(pair, tmp_path, monkeypatch):
     asked = []
-    read = SynthHE.labels
+    read = Folder.labels
 
     def watched(self, record):
-        asked.append(record.key)
+        asked.append(str(record.labels[0]))
         return read(self, record)
 
-    monkeypatch.setattr(SynthHE, "labels", watched)
+    monkeypatch.setattr(Folder, "labels", watched)
     plan = make_plan(
         "mani",
         preset="cpu",
         method_values={"warmup_steps": 1, "adapt_steps": 2, "tile": 32, "batch": 2},
         run_values={
-            "source": "synth-he@breast",
-            "target": "synth-he@kidney",
+            "source": pair[1],
+            "target": pair[3],
+            "split": "0.5,0.25,0.25",
             "runs": tmp_path,
             "device": "cpu",
         },
     )
     (run,) = [event.run for event in train(plan) if isinstance(event, Trained)]
     assert asked
-    assert not [key for key in asked if key.startswith("kidney")]
+    assert not [key for key in asked if "kidney" in key]
     assert json.loads((run / "env.json").read_text())["target_labels"] == "never read"

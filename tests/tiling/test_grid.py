@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,10 +49,7 @@ def test_windows_are_legal_and_every_pixel_is_covered(case):
 def test_neighbours_overlap_at_least_as_wanted(case):
     layout, _, _, overlap = case
     for starts in (layout.tops, layout.lefts):
-        assert all(
-            a < b <= a + layout.output - overlap
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
-        )
+        assert all(a < b <= a + layout.output - overlap for a, b in pairwise(starts))
 
 
 @settings(deadline=None)

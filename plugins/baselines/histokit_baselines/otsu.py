@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -20,9 +20,12 @@ from histokit.interfaces import (
     Segmenter,
     Stateful,
 )
-from histokit.interfaces.batch import Images
+
 from histokit.postprocess.watershed import watershed
 from histokit_baselines.config import OtsuConfig
+
+if TYPE_CHECKING:
+    from histokit.interfaces.batch import Images
 
 
 class OtsuHed(Method, Segmenter):

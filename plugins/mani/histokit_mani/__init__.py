@@ -38,6 +38,8 @@ SPEC = MethodSpec(
                 "tile": 128,
                 "warmup_steps": 200,
                 "adapt_steps": 400,
+                "lr": 1e-3,
+                "lr_critic": 1e-3,
             },
         ),
     },
