@@ -69,7 +69,13 @@ def pair(tmp_path_factory):
             ids = made.labels(record).ids.astype(np.uint16)
             Image.fromarray(made.image(record)).save(root / domain / "images" / name)
             Image.fromarray(ids).save(root / domain / "masks" / name)
-    return ("--source", f"folder:{root / 'breast'}", "--target", f"folder:{root / 'kidney'}", *SPLIT)
+    return (
+        "--source",
+        f"folder:{root / 'breast'}",
+        "--target",
+        f"folder:{root / 'kidney'}",
+        *SPLIT,
+    )
 
 
 @pytest.fixture

@@ -38,10 +38,12 @@ CACHE_BYTES = 4 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A cut-out: `image` uint8 [H W 3], `ids` int32 [H W] or None, and the key of its image."""
+    """A cut-out: `image` uint8 [H W 3], the key of its image, and where there are labels `truth`
+    int32 [2 H W]: ids, and the class of each pixel.
+    """
 
     image: NDArray[np.uint8]
-    ids: NDArray[np.int32] | None
+    truth: NDArray[np.int32] | None
     key: str
 
 
@@ -77,18 +79,18 @@ class Pool:
 
     @property
     def labelled(self) -> bool:
-        """Whether windows carry ids."""
+        """Whether windows carry truth."""
         return self._read_labels is not None
 
     def whole(self, index: int) -> Window:
-        """A whole image with its ids."""
+        """A whole image with its truth."""
         if index in self._kept:
             return self._kept[index]
         record = self.records[index]
         image = self._read_image(record)
-        ids = self._read_labels(record).ids if self._read_labels else None
-        whole = Window(image, ids, f"{self.name}/{record.key}")
-        size = image.nbytes + (0 if ids is None else ids.nbytes)
+        truth = _truth(self._read_labels(record)) if self._read_labels else None
+        whole = Window(image, truth, f"{self.name}/{record.key}")
+        size = image.nbytes + (0 if truth is None else truth.nbytes)
         if self._bytes + size <= CACHE_BYTES:
             self._kept[index] = whole
             self._bytes += size
@@ -117,24 +119,34 @@ def cut_window(whole: Window, side: int, rng: np.random.Generator) -> Window:
     """A random square of `side` pixels; a smaller image is mirrored at its lower right."""
     height, width = whole.image.shape[:2]
     below, right = max(side - height, 0), max(side - width, 0)
-    image, ids = whole.image, whole.ids
+    image, truth = whole.image, whole.truth
     if below or right:
-        image = np.pad(image, ((0, below), (0, right), (0, 0)), mode="symmetric")
-        ids = None if ids is None else np.pad(ids, ((0, below), (0, right)), mode="symmetric")
+        edge = ((0, below), (0, right))
+        image = np.pad(image, (*edge, (0, 0)), mode="symmetric")
+        truth = None if truth is None else np.pad(truth, ((0, 0), *edge), mode="symmetric")
     top = int(rng.integers(image.shape[0] - side + 1))
     left = int(rng.integers(image.shape[1] - side + 1))
-    place = np.s_[top : top + side, left : left + side]
-    return Window(image[place], None if ids is None else ids[place], whole.key)
+    rows, columns = slice(top, top + side), slice(left, left + side)
+    cut = None if truth is None else truth[:, rows, columns]
+    return Window(image[rows, columns], cut, whole.key)
+
+
+def _truth(labels: Labels) -> NDArray[np.int32]:
+    """Ids and class of each pixel, int32 [2 H W]."""
+    table = np.zeros(int(labels.ids.max(initial=0)) + 1, np.int32)
+    for number, kind in labels.classes.items():
+        table[number] = kind
+    return np.stack([labels.ids, table[labels.ids]])
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """A batch before it is on the device: `images` uint8 [B C H W], `ids` int32 [B 1 H W] or
+    """A batch before it is on the device: `images` uint8 [B C H W], `truth` int32 [B 2 H W] or
     None, keys and one geometry an image.
     """
 
     images: torch.Tensor
-    ids: torch.Tensor | None
+    truth: torch.Tensor | None
     keys: tuple[str, ...]
     geometries: list[Geometry]
 
@@ -168,14 +180,14 @@ class _Steps(Dataset[list[Draws]]):
         first = (step * how.world + how.rank) * how.batch
         windows = [pool.draw(first + k, how.side, how.seed) for k in range(how.batch)]
         images = np.stack([window.image for window in windows]).transpose(0, 3, 1, 2)
-        ids = np.stack([w.ids for w in windows if w.ids is not None]) if pool.labelled else None
+        truths = [window.truth for window in windows if window.truth is not None]
         geometries = [
             draw_geometry(how.augment, stream(how.seed, f"{pool.name}/augment", first + k))
             for k in range(how.batch)
         ]
         return Draws(
             torch.from_numpy(np.ascontiguousarray(images)),
-            None if ids is None else torch.from_numpy(ids)[:, None],
+            torch.from_numpy(np.stack(truths)) if pool.labelled else None,
             tuple(window.key for window in windows),
             geometries,
         )
@@ -256,15 +268,15 @@ class Feeds:
         return Unlabelled(self._images(draws), draws.keys)
 
     def _labelled(self, draws: Draws) -> Labelled:
-        if draws.ids is None:
+        if draws.truth is None:
             raise DataError(
                 "labelled batches were asked of a data set whose labels are shut",
                 found=", ".join(draws.keys),
                 hint="the method declares less access than it uses; tell its author",
             )
-        ids = draws.ids.to(self.device, non_blocking=True)
-        ids = apply_geometry(ids, draws.geometries, nearest=True)[:, 0]
-        return Labelled(self._images(draws), ids, None, draws.keys)
+        truth = draws.truth.to(self.device, non_blocking=True)
+        truth = apply_geometry(truth, draws.geometries, nearest=True)
+        return Labelled(self._images(draws), truth[:, 0], truth[:, 1].long(), draws.keys)
 
 
 class _From(torch.utils.data.Sampler[int]):

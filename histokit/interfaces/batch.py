@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """Images with their truth: `images` float32 [B C H W] in 0..1, `ids` int32 [B H W], `classes`
-    int64 [B H W] or None, and one key an image (`dataset/record`).
+    int64 [B H W] (all 0 where objects have no classes) or None, and one key an image.
     """
 
     images: Images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from histokit.interfaces.spec import Sizes
@@ -49,6 +49,7 @@ class Network:
         module: the network; calling it with images gives the raw output that `head` reads.
         head: how that output is trained and read.
         taps: feature maps by name, each the path of the submodule whose output it is.
+        freeze: by name, paths of the submodules whose parameters a method may stop training.
         sizes: the input sizes that the module takes.
     """
 
@@ -57,6 +58,7 @@ class Network:
     head: Head
     taps: Mapping[str, str]
     sizes: Sizes
+    freeze: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __call__(self, images: Images) -> Any:
         """The raw output of the module."""

@@ -174,6 +174,7 @@ class NetworkSpec:
         head: ``module:Class`` of the `histokit.interfaces.network.Head` that reads its output.
         options: fixed options that this name passes to the factory.
         taps: feature maps by name, each the path of a submodule.
+        freeze: by name, paths of the submodules whose parameters a method may stop training.
         sizes: legal input sizes.
         reference: BibTeX.
         api: range of interface versions it was written for.
@@ -185,6 +186,7 @@ class NetworkSpec:
     head: str = "histokit.nn.heads:ForegroundHead"
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: Mapping[str, str] = field(default_factory=dict)
+    freeze: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sizes: Sizes = Sizes()
     reference: str = ""
     api: str = ">=1,<2"

@@ -48,7 +48,7 @@ class RunContext:
         if self.machine.on_gpu:
             module = module.to(memory_format=torch.channels_last)
         head = load_object(spec.head, f"network {name}")()
-        return Network(spec.name, module, head, spec.taps, spec.sizes)
+        return Network(spec.name, module, head, spec.taps, spec.sizes, spec.freeze)
 
     def translator(self, ref: str) -> Translator:
         """A trained translator, frozen, in eval mode."""

@@ -140,7 +140,8 @@ def _run_settings(trained: Trained) -> dict[str, Any]:
 
 def _split_of_run(trained: Trained, domain: Domain) -> Split | None:
     """How the run split this data set; None where it did not open it. A data set is the same when
-    its name and all its keys are."""
+    its name and all its keys are.
+    """
     path = trained.run.path / "split.json" if trained.run else None
     if path is None or not path.exists():
         return None

@@ -26,7 +26,9 @@ def _pool(name, labelled=True, sizes=((20, 30), (16, 16), (10, 40))):
         return np.repeat(grey[..., None], 3, 2).astype(np.uint8)
 
     def labels(record):
-        return Labels((image(record)[..., 0] > 100).astype(np.int32))
+        ids = (image(record)[..., 0] > 100).astype(np.int32)
+        ids[image(record)[..., 0] > 200] = 2
+        return Labels(ids, {1: 7, 2: 3})
 
     return Pool(name, records, image, labels if labelled else None)
 
@@ -67,6 +69,8 @@ def test_shapes_ranges_and_alignment():
     assert 0 <= batch.images.min() <= batch.images.max() <= 1
     assert batch.ids.dtype == torch.int32
     assert torch.equal(batch.ids > 0, batch.images[:, 0] * 255 > 100.5)
+    assert batch.classes.dtype == torch.int64
+    assert torch.equal(batch.classes, torch.tensor([0, 7, 3])[batch.ids.long()])
 
 
 def test_every_image_comes_once_a_round():

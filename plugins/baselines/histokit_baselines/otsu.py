@@ -20,7 +20,6 @@ from histokit.interfaces import (
     Segmenter,
     Stateful,
 )
-
 from histokit.postprocess.watershed import watershed
 from histokit_baselines.config import OtsuConfig
 
