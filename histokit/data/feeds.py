@@ -133,7 +133,8 @@ def cut_window(whole: Window, side: int, rng: np.random.Generator) -> Window:
 
 def _truth(labels: Labels) -> NDArray[np.int32]:
     """Ids and class of each pixel, int32 [2 H W]."""
-    table = np.zeros(int(labels.ids.max(initial=0)) + 1, np.int32)
+    largest = max(int(labels.ids.max(initial=0)), *labels.classes, 0)
+    table = np.zeros(largest + 1, np.int32)
     for number, kind in labels.classes.items():
         table[number] = kind
     return np.stack([labels.ids, table[labels.ids]])
