@@ -4,7 +4,7 @@
 #   on a GPU:     examples/shifts.sh ~/data
 #   without one:  PRESET=cpu STEPS=800 WARMUP=200 examples/shifts.sh ~/data --threads 1
 set -euo pipefail
-data=$1
+data=${1:?the folder with the data sets is missing; see the first lines of this file}
 shift
 steps=${STEPS:-10000} warmup=${WARMUP:-1000} seed=${SEED:-0}
 shares=0.5,0.17,0.33

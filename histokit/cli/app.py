@@ -18,6 +18,8 @@ VERBS = {
     "train": ("histokit.cli.train", "Train a method on a source, and adapt it to a target."),
     "predict": ("histokit.cli.predict", "Segment images with a trained method."),
     "eval": ("histokit.cli.evaluate", "Score a trained method on a labelled data set."),
+    "compare": ("histokit.cli.compare", "Compare runs image by image, with tests."),
+    "sweep": ("histokit.cli.sweep", "Train a grid of methods, shifts and seeds, and rank them."),
     "runs": ("histokit.cli.runs", "List and show run folders."),
     "demo": ("histokit.cli.demo", "Walk through train, predict and eval on made-up data."),
     "data": ("histokit.cli.data", "List, describe and verify data sets."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,8 +48,12 @@ def predict(
     window: Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")] = 512,
     overlap: Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")] = 64,
     batch: Annotated[int, typer.Option(min=1, help="Windows through the network at once.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "32", "bf16"], typer.Option(help="Number format.")
+    ] = "auto",
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first failure.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:

@@ -81,8 +81,8 @@ def _summary(run: RunFolder) -> dict[str, Any]:
     return {
         "run": str(run.path),
         "method": settings["method"],
-        "source": settings["run"]["source"]["value"],
-        "target": settings["run"]["target"]["value"],
+        "source": settings["run"].get("source", {}).get("value"),
+        "target": settings["run"].get("target", {}).get("value"),
         "status": state.get("status", "not begun"),
         "step": state.get("step"),
         "score": None if score is None else round(score, 4),

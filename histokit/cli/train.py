@@ -25,7 +25,7 @@ def _train(
 
     if flags.resume is not None:
         _refuse_settings(values, run_values, flags)
-        _report(_resumed(flags), flags)
+        _report(_resumed(spec, flags), flags)
         return
     plan = make_plan(
         spec,
@@ -43,12 +43,12 @@ def _train(
     _report(train(plan), flags)
 
 
-def _resumed(flags: CommonFlags) -> Iterator[Event]:
+def _resumed(spec: MethodSpec, flags: CommonFlags) -> Iterator[Event]:
     from histokit.run.train import resume
 
     if flags.resume is None:
         raise UsageError("no run to resume")
-    return resume(flags.resume)
+    return resume(flags.resume, spec.name)
 
 
 def _refuse_settings(

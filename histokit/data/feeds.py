@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -150,6 +150,11 @@ class Draws:
     truth: torch.Tensor | None
     keys: tuple[str, ...]
     geometries: list[Geometry]
+
+    def pin_memory(self) -> Draws:
+        """A copy from which a GPU reads without waiting; called by the loader."""
+        truth = None if self.truth is None else self.truth.pin_memory()
+        return replace(self, images=self.images.pin_memory(), truth=truth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,13 @@ def split_records(
         shares: of training, validation and test; they add up to 1.
         seed: seed of the order.
 
-    Raises DataError where there are fewer groups than parts with a share.
+    Raises DataError where there are fewer groups than parts with a share. A data set of official
+    test records alone has no other part.
     """
     official = [record.key for record in records if record.split == "test"]
     free = [record for record in records if record.split != "test"]
+    if official and not free:
+        return {"train": [], "val": [], "test": official}
     parts = ["train", "val"] if official else ["train", "val", "test"]
     wanted = {part: share for part, share in zip(("train", "val", "test"), shares, strict=True)}
     wanted = {part: wanted[part] for part in parts if wanted[part] > 0}

@@ -195,12 +195,13 @@ class NetworkSpec:
 def load_object(path: str, owner: str) -> Any:
     """The object that ``module:attribute`` names.
 
-    Raises PluginError, naming `owner`, when the module cannot be imported or lacks the attribute.
+    Raises PluginError, naming `owner`, when the module cannot be imported, whatever it does
+    instead (even leaving the program), or lacks the attribute.
     """
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{owner} cannot be loaded from {path!r}",
             expected="an importable module and an attribute in it",

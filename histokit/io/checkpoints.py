@@ -47,7 +47,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} cannot be read as a saved state",
             expected="a file written by `histokit train`, with tensors and numbers only",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise DataError(
@@ -63,7 +63,11 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, A
     bad = _non_finite(weights, "")
     if bad:
         raise DataError(f"refused to save {path}", found=f"non-finite weights in {bad}")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    # copies, because safetensors refuses names that share memory
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in weights.items()
+    }
     with atomic(path) as temporary:
         save_file(tensors, temporary, {CARD: json.dumps({"format": FORMAT, **card})})
 
@@ -81,6 +85,12 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             expected="a .safetensors file written by histokit, with its card",
             found=f"{type(error).__name__}: {error}",
         ) from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise DataError(
+            f"{path} does not hold weights of this version",
+            expected=f"format {FORMAT}",
+            found=f"format {card.get('format') if isinstance(card, dict) else 'unknown'}",
+        )
     return weights, card
 
 

@@ -40,6 +40,25 @@ def atomic(path: Path) -> Iterator[Path]:
         ) from error
 
 
+def require_folder(folder: Path) -> None:
+    """Makes an output folder, so that work is not begun that could not be kept.
+
+    Raises DataError, naming it, where it cannot be made or written in.
+    """
+    probe = folder / f".writable.{os.getpid()}{PART}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DataError(
+            f"cannot write into {folder}",
+            expected="a folder that you may write in; it is made where it is missing",
+            found=error.strerror or str(error),
+            hint="choose another output folder",
+        ) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, whole or not at all."""
     with atomic(path) as temporary:

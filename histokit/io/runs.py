@@ -16,9 +16,10 @@ runs/<utc>_<method>_<hash>/
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from histokit.io.files import PART, atomic, read_json, write_json, write_text
 
 FORMAT = 1
 """Version of the layout, written in run.yaml."""
+_COLUMNS = ("step", "phase", "name", "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ class RunFolder:
         return folder
 
     def settings(self) -> dict[str, Any]:
-        """What run.yaml says. Raises DataError when it is damaged or of a newer histokit."""
+        """What run.yaml says: the method, and of each setting its value and origin.
+
+        Raises DataError when it is damaged or of a newer histokit.
+        """
         path = self.path / "run.yaml"
         try:
             value = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -110,7 +115,14 @@ class RunFolder:
                 expected=f"format: {FORMAT}",
                 found=f"format: {value.get('format') if isinstance(value, dict) else None}",
             )
-        return value
+        lacking = _lacking(value)
+        if lacking:
+            raise DataError(
+                f"{path} is damaged",
+                expected="the method, and a value and an origin of each setting",
+                found=f"nothing of the kind under {', '.join(lacking)}",
+            )
+        return {"settings": {}, "run": {}, **value}
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Writes run.yaml."""
@@ -118,9 +130,16 @@ class RunFolder:
         write_text(self.path / "run.yaml", text)
 
     def state(self) -> dict[str, Any]:
-        """What state.json says; empty before it is first written."""
+        """What state.json says; empty before it is first written. Raises DataError when it is
+        damaged.
+        """
         path = self.path / "state.json"
-        return read_json(path) if path.exists() else {}
+        value = read_json(path) if path.exists() else {}
+        if not isinstance(value, dict):
+            raise DataError(
+                f"{path} is damaged", expected="a JSON object", found=type(value).__name__
+            )
+        return value
 
     def write_state(self, **changes: Any) -> None:
         """Updates state.json."""
@@ -142,11 +161,13 @@ class RunFolder:
                 found=who,
                 hint="wait for it, or train into another folder",
             ) from error
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
         try:
             since = datetime.now(UTC).isoformat(timespec="seconds")
             holder.write_text(f"process {os.getpid()} since {since}", encoding="utf-8")
             for left_over in self.path.rglob(f".*{PART}"):
-                left_over.unlink()
+                left_over.unlink(missing_ok=True)
             yield
         finally:
             holder.unlink(missing_ok=True)
@@ -156,46 +177,77 @@ class RunFolder:
         """Adds a line to events.jsonl."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "event": kind, **values})
-        with (self.path / "events.jsonl").open("a", encoding="utf-8") as handle:
-            handle.write(line + "\n")
+        self._append("events.jsonl", line + "\n")
 
     def log(self, text: str) -> None:
         """Adds a line to log.txt."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with (self.path / "log.txt").open("a", encoding="utf-8") as handle:
-            handle.write(f"{now} {text}\n")
+        self._append("log.txt", f"{now} {text}\n")
 
     def add_metrics(self, step: int, phase: str, values: Mapping[str, float]) -> None:
         """Adds a line a value to metrics.csv."""
-        path = self.path / "metrics.csv"
-        fresh = not path.exists()
-        with path.open("a", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle)
-            if fresh:
-                writer.writerow(["step", "phase", "name", "value"])
-            writer.writerows([step, phase, name, repr(value)] for name, value in values.items())
+        fresh = not (self.path / "metrics.csv").exists()
+        rows = [[step, phase, name, repr(value)] for name, value in values.items()]
+        self._append("metrics.csv", _as_csv([_COLUMNS, *rows] if fresh else rows))
 
     def metrics(self) -> list[tuple[int, str, str, float]]:
-        """The rows of metrics.csv: step, phase, name, value; without a last line cut by a kill."""
+        """The rows of metrics.csv: step, phase, name, value; without a last line cut by a kill.
+        Raises DataError when another line is damaged.
+        """
         path = self.path / "metrics.csv"
         if not path.exists():
             return []
         whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
         rows = list(csv.reader(whole.splitlines()))[1:]
-        return [(int(step), phase, name, float(value)) for step, phase, name, value in rows]
+        try:
+            return [(int(step), phase, name, float(value)) for step, phase, name, value in rows]
+        except ValueError as error:
+            raise DataError(
+                f"{path} is damaged",
+                expected=f"lines of {','.join(_COLUMNS)}",
+                found=str(error),
+                hint="remove the file; it only feeds the curves of the report",
+            ) from error
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the rows past `step`, which a resumed run writes anew."""
-        kept = [row for row in self.metrics() if row[0] <= step]
         if not (self.path / "metrics.csv").exists():
             return
-        with (
-            atomic(self.path / "metrics.csv") as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as handle,
-        ):
-            writer = csv.writer(handle)
-            writer.writerow(["step", "phase", "name", "value"])
-            writer.writerows([*row[:3], repr(row[3])] for row in kept)
+        kept = [[*row[:3], repr(row[3])] for row in self.metrics() if row[0] <= step]
+        with atomic(self.path / "metrics.csv") as temporary:
+            temporary.write_text(_as_csv([_COLUMNS, *kept]), encoding="utf-8", newline="")
+
+    def _append(self, name: str, text: str) -> None:
+        try:
+            with (self.path / name).open("a", encoding="utf-8", newline="") as handle:
+                handle.write(text)
+        except OSError as error:
+            raise _unwritable(self.path / name, error) from error
+
+
+def _as_csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot write {path}",
+        found=error.strerror or str(error),
+        hint="free space, or give another folder: --runs FOLDER",
+    )
+
+
+def _lacking(settings: Mapping[str, Any]) -> list[str]:
+    """The parts of run.yaml that are not of the promised form."""
+    sound = {"method": isinstance(settings.get("method"), str)}
+    for part in ("settings", "run"):
+        items = settings.get(part, {})
+        sound[part] = isinstance(items, dict) and all(
+            isinstance(item, dict) and {"value", "origin"} <= item.keys() for item in items.values()
+        )
+    return [name for name, good in sound.items() if not good]
 
 
 def list_runs(runs: Path) -> list[RunFolder]:

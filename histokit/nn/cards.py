@@ -49,3 +49,64 @@ UNET_SMALL = NetworkSpec(
     reference=_REFERENCE,
 )
 """The bilinear network with 16 channels at full resolution instead of 64."""
+
+_HOVERNET_TAPS = {
+    "decoder_last": "branches.np.u0.relu",
+    "np_tap": "branches.np.u0.relu",
+    "u1": "branches.np.u1",
+    "bottleneck": "bottom",
+}
+_HOVERNET_FREEZE = {
+    "reference": ("encoder.d0.units", "encoder.d1", "encoder.d2", "encoder.d3"),
+    "full": ("encoder",),
+}
+_HOVERNET_REFERENCE = """@article{graham2019hovernet,
+  title   = {{HoVer-Net}: Simultaneous segmentation and classification of nuclei in multi-tissue
+             histology images},
+  author  = {Graham, Simon and Vu, Quoc Dang and Raza, Shan E Ahmed and Azam, Ayesha and
+             Tsang, Yee Wah and Kwak, Jin Tae and Rajpoot, Nasir},
+  journal = {Medical Image Analysis},
+  volume  = {58},
+  pages   = {101563},
+  year    = {2019},
+  doi     = {10.1016/j.media.2019.101563}
+}"""
+
+
+def _hovernet(name: str, mode: str, summary: str, sizes: Sizes) -> NetworkSpec:
+    return NetworkSpec(
+        name=name,
+        summary=summary,
+        factory="histokit.nn.hovernet:HoVerNet",
+        head="histokit.nn.hovernet_head:HoverHead",
+        options={"mode": mode},
+        taps=_HOVERNET_TAPS,
+        freeze=_HOVERNET_FREEZE,
+        sizes=sizes,
+        reference=_HOVERNET_REFERENCE,
+    )
+
+
+HOVERNET = _hovernet(
+    "hovernet",
+    "fast",
+    "HoVer-Net in fast mode (256 in, 164 out), splits touching nuclei, 33.6 M parameters",
+    Sizes(min=96, multiple_of=8, shrink=92),
+)
+"""The variant of the authors' release for 256-pixel tiles."""
+
+HOVERNET_ORIGINAL = _hovernet(
+    "hovernet-original",
+    "original",
+    "HoVer-Net as in its paper (270 in, 80 out), 45.0 M parameters",
+    Sizes(min=198, multiple_of=8, shrink=190, offset=6),
+)
+"""The variant of the paper."""
+
+HOVERNET_SAME = _hovernet(
+    "hovernet-same",
+    "same",
+    "HoVer-Net with padding everywhere (256 in, 256 out)",
+    Sizes(min=16, multiple_of=8),
+)
+"""The variant whose output has the size of its input."""

@@ -28,34 +28,49 @@ def write_report(folder: Path, report: Report) -> Path:
     """
     write_per_image_csv(folder / TABLE, report.rows)
     page = folder / PAGE
-    # A file name may hold bytes that are no text; the page shows a question mark there.
-    write_text(page, render(report).encode("utf-8", "replace").decode("utf-8"))
+    write_page(page, render(report))
     return page
 
 
-def render(report: Report) -> str:
-    """The page as text."""
-    environment = Environment(
+def write_page(path: Path, html: str) -> None:
+    """Writes a page. A file name may hold bytes that are no text; it shows a question mark there.
+
+    Raises DataError where it cannot be written.
+    """
+    write_text(path, html.encode("utf-8", "replace").decode("utf-8"))
+
+
+def templates() -> Environment:
+    """The templates of all pages; they escape every value and refuse an unknown one."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(
-        report=report,
-        headline=tables.headline(report.summaries),
-        level=f"{report.summaries[0].level:.0%}" if report.summaries else "",
-        footnotes=tables.footnotes(report.summaries),
-        comparison=tables.comparison(report.comparisons),
-        failures=tables.failures(report.rows),
-        curves=Markup(figures.curves_svg(report.curves)) if report.curves else None,
-        distribution=_distribution(report),
-        panels=_panels(report),
-        colours=pictures,
-        label=tables.label,
-        number=tables.number,
-        table=TABLE,
+
+
+def render(report: Report) -> str:
+    """The page as text."""
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            headline=tables.headline(report.summaries),
+            level=f"{report.summaries[0].level:.0%}" if report.summaries else "",
+            footnotes=tables.footnotes(report.summaries),
+            comparison=tables.comparison(report.comparisons),
+            failures=tables.failures(report.rows),
+            curves=Markup(figures.curves_svg(report.curves)) if report.curves else None,
+            distribution=_distribution(report),
+            panels=_panels(report),
+            colours=pictures,
+            label=tables.label,
+            number=tables.number,
+            table=TABLE,
+        )
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from histokit.io.files import require_folder
 from histokit.report.data import ComparisonRow, Report
 from histokit.report.page import write_report
 from histokit.run.evaluate import EvalOptions, evaluate
@@ -37,6 +38,7 @@ def demo(options: DemoOptions) -> Iterator[Event]:
     """Trains the methods for the same number of steps and scores each on the target's test
     images; ends with `Compared`, whose page shows all of them and the adapted one's pictures.
     """
+    require_folder(options.out)
     evaluations: list[Evaluated] = []
     for method in METHODS:
         yield Noted(f"\n{method}: {options.source} to {options.target}, {options.steps} steps")

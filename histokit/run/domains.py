@@ -42,7 +42,7 @@ class Domain:
     def name(self) -> str:
         """The data set's name with its variant; the folder's name for the user's own files."""
         head, _, path = self.ref.partition(":")
-        return Path(path).name if self.spec.own and path else head
+        return Path(path).expanduser().resolve().name if self.spec.own and path else head
 
     def part(self, part: str) -> list[Record]:
         """The records of ``train``, ``val``, ``test`` or ``all``, in order."""
@@ -68,7 +68,7 @@ class Domain:
         return rescale_image(self.data.image(record), self.scale(record))
 
     def labels(self, record: Record) -> Labels:
-        """The truth at the run's pixel size. Raises DataError when sizes do not match."""
+        """The truth at the run's pixel size; an object may vanish where the image shrinks."""
         labels = self.data.labels(record)
         factor = self.scale(record)
         return labels if factor == 1.0 else Labels(rescale_ids(labels.ids, factor), labels.classes)
@@ -109,6 +109,19 @@ def open_domain(
     return Domain(ref, spec, data, {part: list(keys) for part, keys in split.items()})
 
 
+def require_labels(domain: Domain, *parts: str) -> None:
+    """Raises DataError where images on disk that are to be learned from have no label file."""
+    records = [record for part in parts for record in domain.part(part)]
+    bare = [record for record in records if record.image is not None and not record.labels]
+    if bare:
+        raise DataError(
+            f"{bare[0].image} has no labels",
+            expected=f"a label file for each of {len(records)} images to train or validate on",
+            found=f"{len(bare)} without, in {domain.ref}",
+            hint="add the labels or take the images out; see `histokit data verify`",
+        )
+
+
 def at_mpp(domain: Domain, mpp: float | None) -> tuple[Domain, str]:
     """The domain brought to a pixel size, and a line that says what that means."""
     scaled = replace(domain, mpp=mpp)
@@ -118,17 +131,17 @@ def at_mpp(domain: Domain, mpp: float | None) -> tuple[Domain, str]:
     unknown = sum(domain.native_mpp(record) is None for record in records)
     factors = [scaled.scale(record) for record in records]
     changed = [factor for factor in factors if factor != 1.0]
+    said = []
     if unknown:
-        return scaled, (
-            f"{domain.name}: pixel size of {unknown} of {len(records)} images unknown, "
-            f"taken as {mpp:.4g} µm/px"
+        said.append(
+            f"pixel size of {unknown} of {len(records)} images unknown, taken as {mpp:.4g} µm/px"
         )
     if changed:
-        return scaled, (
-            f"{domain.name}: {len(changed)} of {len(records)} images resampled to {mpp:.4g} µm/px "
+        said.append(
+            f"{len(changed)} of {len(records)} images resampled to {mpp:.4g} µm/px "
             f"(factor {min(changed):.3g} to {max(changed):.3g})"
         )
-    return scaled, ""
+    return scaled, f"{domain.name}: {'; '.join(said)}" if said else ""
 
 
 def rescale_image(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:

@@ -10,9 +10,16 @@ from typing import Any, Literal
 
 from histokit.config.run import RunConfig
 from histokit.data.split import Split
-from histokit.errors import DeviceError, HistokitError, PartialFailure, UsageError
+from histokit.errors import (
+    ConfigError,
+    DataError,
+    DeviceError,
+    HistokitError,
+    PartialFailure,
+    UsageError,
+)
 from histokit.interfaces import Record, Segmenter
-from histokit.io.files import read_json
+from histokit.io.files import read_json, require_folder
 from histokit.io.labels import read_label_tiff, write_label_tiff
 from histokit.metrics.scores import score
 from histokit.metrics.table import ImageScore, Summary, summarise
@@ -74,8 +81,10 @@ class EvalOptions:
 def evaluate(options: EvalOptions) -> Iterator[Event]:
     """Scores every image of the part and writes the report; ends with `Evaluated`.
 
-    Raises PartialFailure after the report is written when images failed.
+    Raises PartialFailure after the report is written when images failed, DataError when all did.
     """
+    if options.out is not None:
+        require_folder(options.out)
     machine = open_machine(options.device, options.precision)
     trained = load_trained(options.ref, machine, options.runs, run=options.run)
     segmenter = segmenter_of(trained)
@@ -90,6 +99,7 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
             hint="--part all scores every image of the data set",
         )
     out = options.out or _report_folder(trained, domain, options)
+    require_folder(out)
     rows: list[ImageScore] = []
     for number, record in enumerate(records, 1):
         event, row = _scored(segmenter, domain, record, machine, options, out, number, len(records))
@@ -102,7 +112,8 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
     name = trained.spec.name
     yield Evaluated(page, report, name, domain.name, options.part, len(rows), failed)
     if failed:
-        raise PartialFailure(
+        kind = DataError if failed == len(rows) else PartialFailure
+        raise kind(
             f"{failed} of {len(rows)} images could not be scored; the report counts them",
             found=str(out / "per_image.csv"),
         )
@@ -117,13 +128,18 @@ def _target(options: EvalOptions, trained: Trained) -> tuple[Domain, list[str]]:
     shares = tuple(run.get("split", options.split))
     seed = int(run.get("split_seed", options.split_seed))
     root = options.data_root or (Path(run["data_root"]) if run.get("data_root") else None)
+    unsplit: Split | None = {} if options.part == "all" else None
     domain = open_domain(
-        ref, data_root=root, shares=(shares[0], shares[1], shares[2]), split_seed=seed
+        ref,
+        data_root=root,
+        shares=(shares[0], shares[1], shares[2]),
+        split_seed=seed,
+        split=unsplit,
     )
-    trained_on = _split_of_run(trained, domain)
+    trained_on, changed = _split_of_run(trained, domain)
     if trained_on is not None:
         domain = replace(domain, split=trained_on)
-    notes = []
+    notes = [changed] if changed else []
     if options.part in ("train", "all") and trained_on is not None:
         notes.append(
             f"images of the {options.part} part were used in training: this is no test score"
@@ -138,20 +154,34 @@ def _run_settings(trained: Trained) -> dict[str, Any]:
     return {name: item["value"] for name, item in trained.run.settings()["run"].items()}
 
 
-def _split_of_run(trained: Trained, domain: Domain) -> Split | None:
-    """How the run split this data set; None where it did not open it. A data set is the same when
-    its name and all its keys are.
+def _split_of_run(trained: Trained, domain: Domain) -> tuple[Split | None, str]:
+    """How the run split this data set, and a line where images came or went since then; None where
+    it did not open it. A data set is the same when its name is and keys are; the user's own files,
+    when they also lie in the same folder.
     """
     path = trained.run.path / "split.json" if trained.run else None
     if path is None or not path.exists():
-        return None
+        return None, ""
     keys = {record.key for record in domain.data.records()}
     for item in read_json(path).values():
         known = {key for part in item["split"].values() for key in part}
-        if item["ref"].partition(":")[0] == domain.ref.partition(":")[0] and known == keys:
-            split: Split = item["split"]
-            return split
-    return None
+        if known.isdisjoint(keys) or not _same_place(item["ref"], domain):
+            continue
+        kept = {part: [key for key in own if key in keys] for part, own in item["split"].items()}
+        changed = (
+            f"{domain.name} has changed since the run: {len(known - keys)} images are gone, "
+            f"{len(keys - known)} new ones belong to no part (--part all scores them)"
+        )
+        return kept, "" if known == keys else changed
+    return None, ""
+
+
+def _same_place(ref: str, domain: Domain) -> bool:
+    """Whether `ref` means the data set of `domain`."""
+    (name, _, path), (own_name, _, own_path) = ref.partition(":"), domain.ref.partition(":")
+    if name != own_name or not domain.spec.own:
+        return name == own_name
+    return Path(path).expanduser().resolve() == Path(own_path).expanduser().resolve()
 
 
 def _report_folder(trained: Trained, domain: Domain, options: EvalOptions) -> Path:
@@ -184,12 +214,12 @@ def _scored(
         ids = (
             found.ids if found.ids.shape == truth.shape else resize_ids(found.ids, (height, width))
         )
-        write_label_tiff(_prediction(out, record), ids, mpp=domain.native_mpp(record))
-    except DeviceError:
+    except (DeviceError, ConfigError):
         raise
     except HistokitError as error:
         failed = ImageScore(record.key, record.group, {}, str(error))
         return ItemFailed(record.key, number, total, str(error)), failed
+    write_label_tiff(_prediction(out, record), ids, mpp=domain.native_mpp(record))
     scores = score(truth, ids)
     row = ImageScore(record.key, record.group, scores.values())
     shown = {name: row.values[name] for name in ("dice", "aji", "pq")}

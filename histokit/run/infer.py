@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from histokit.interfaces import Instances, Maps, Segmenter
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.tiling.grid import cut, grid
 from histokit.tiling.stitch import Stitcher
+
+LOWER = "lower --window or --batch, or use --device cpu"
+"""What `predict` and `eval` can be told when memory runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,11 @@ class Windows:
 
 
 def segment_image(
-    segmenter: Segmenter, image: NDArray[np.uint8], machine: Machine, windows: Windows
+    segmenter: Segmenter,
+    image: NDArray[np.uint8],
+    machine: Machine,
+    windows: Windows,
+    lower: str = LOWER,
 ) -> Maps:
     """The blended maps of a whole image, on the CPU, with a batch of one.
 
@@ -39,23 +46,27 @@ def segment_image(
         image: uint8 [H W 3].
         machine: where the network runs.
         windows: how the image is cut.
+        lower: what to try when memory runs out.
 
-    Raises ContractError when the segmenter returns what the interface does not allow.
+    Raises ContractError when the segmenter returns what the interface does not allow, DeviceError
+    when memory runs out.
     """
     height, width = image.shape[:2]
     side = min(windows.side, max(height, width) + segmenter.sizes.shrink)
     places = grid(height, width, side, windows.overlap, segmenter.sizes)
-    stitchers: list[tuple[_Layout, Stitcher]] = []
+    begun: tuple[_Layout, Stitcher] | None = None
     for first in range(0, len(places), windows.batch):
         numbers = range(first, min(first + windows.batch, len(places)))
-        maps = _forward(segmenter, [cut(image, places, n) for n in numbers], machine)
-        if not stitchers:
-            layout = _Layout.of(maps, places.output)
-            stitchers.append((layout, Stitcher(places, layout.channels)))
-        layout, stitcher = stitchers[0]
+        cuts = [cut(image, places, n) for n in numbers]
+        with told_out_of_memory(lower):
+            maps = _forward(segmenter, cuts, machine)
+        _check_maps(maps, len(numbers), places.output)
+        found = _Layout.of(maps)
+        layout, stitcher = begun = begun or (found, Stitcher(places, found.channels))
+        if found != layout:
+            raise _broken("the same maps of every window", f"{found} after {layout}")
         for n, values in zip(numbers, layout.stack(maps), strict=True):
             stitcher.add(n, values)
-    layout, stitcher = stitchers[0]
     return layout.split(stitcher.result())
 
 
@@ -65,12 +76,18 @@ def decode(segmenter: Segmenter, maps: Maps) -> Instances:
     ids = instances.ids
     expected = tuple(maps.logits.shape[-2:])
     if ids.shape != expected or ids.dtype != np.int32:
-        raise ContractError(
-            "decode broke its promise",
-            expected=f"ids of int32 {expected}",
-            found=f"{ids.dtype} {ids.shape}",
+        raise _broken(f"ids of int32 {expected}", f"{ids.dtype} {ids.shape}", "decode")
+    if not _without_gaps(ids):
+        raise _broken(
+            "ids 0 and 1..N without gaps", f"ids from {ids.min()} to {ids.max()}", "decode"
         )
     return instances
+
+
+def _without_gaps(ids: NDArray[np.int32]) -> bool:
+    if ids.min() < 0 or ids.max() > ids.size:
+        return False
+    return bool((np.bincount(ids.ravel())[1:] > 0).all())
 
 
 def probabilities(maps: Maps) -> NDArray[np.float32]:
@@ -92,8 +109,7 @@ def _forward(segmenter: Segmenter, cuts: list[NDArray[np.uint8]], machine: Machi
     images = images.to(machine.device).float().div_(255)
     if machine.on_gpu:
         images = images.contiguous(memory_format=torch.channels_last)
-    lower = "lower --window or --batch, or use --device cpu"
-    with told_out_of_memory(lower), machine.autocast():
+    with machine.autocast():
         return segmenter.segment(images)
 
 
@@ -101,7 +117,7 @@ def _forward(segmenter: Segmenter, cuts: list[NDArray[np.uint8]], machine: Machi
 class _Layout:
     """How the maps of a segmenter lie in one array of channels."""
 
-    activation: Any
+    activation: Literal["sigmoid", "softmax"]
     parts: Mapping[str, int]
 
     @property
@@ -109,8 +125,7 @@ class _Layout:
         return sum(self.parts.values())
 
     @classmethod
-    def of(cls, maps: Maps, side: int) -> _Layout:
-        _check_maps(maps, side)
+    def of(cls, maps: Maps) -> _Layout:
         parts = {"": maps.logits.shape[1]}
         parts.update({name: value.shape[1] for name, value in maps.extra.items()})
         return cls(maps.activation, parts)
@@ -125,15 +140,22 @@ class _Layout:
         return Maps(named.pop(""), self.activation, named)
 
 
-def _check_maps(maps: Maps, side: int) -> None:
-    shapes = {"logits": maps.logits.shape, **{k: v.shape for k, v in maps.extra.items()}}
-    wrong = [
-        n for n, shape in shapes.items() if len(shape) != 4 or tuple(shape[2:]) != (side, side)
-    ]
-    if wrong or not bool(torch.isfinite(maps.logits).all()):
-        raise ContractError(
-            "segment broke its promise",
-            expected=f"finite maps of [B K {side} {side}]",
-            found=", ".join(f"{name} {list(shapes[name])}" for name in wrong) or "NaN or infinity",
-            hint="report this to the author of the method",
-        )
+def _check_maps(maps: object, batch: int, side: int) -> None:
+    if not isinstance(maps, Maps):
+        raise _broken("Maps", type(maps).__name__)
+    if maps.activation not in ("sigmoid", "softmax"):
+        raise _broken("the activation sigmoid or softmax", repr(maps.activation))
+    for name, value in {"logits": maps.logits, **maps.extra}.items():
+        if value.ndim != 4 or (value.shape[0], *value.shape[2:]) != (batch, side, side):
+            raise _broken(f"{name} of [{batch} K {side} {side}]", f"{list(value.shape)}")
+        if not bool(torch.isfinite(value).all()):
+            raise _broken(f"finite {name}", "NaN or infinity")
+
+
+def _broken(expected: str, found: str, who: str = "segment") -> ContractError:
+    return ContractError(
+        f"{who} broke its promise",
+        expected=expected,
+        found=found,
+        hint="report this to the author of the method",
+    )

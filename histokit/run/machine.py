@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 from collections.abc import Iterator
@@ -52,6 +53,18 @@ class Machine:
         reduced = self.fabric.all_reduce(value, reduce_op="mean")
         return reduced if isinstance(reduced, Tensor) else value
 
+    def gathered(self, value: Any) -> list[Any]:
+        """The `value` of every process, by rank: tensors on the CPU and plain values, in any
+        nesting. All processes must ask.
+        """
+        if self.world == 1:
+            return [value]
+        packed = io.BytesIO()  # torch packs every dtype, pickle does not
+        torch.save(value, packed)
+        parcels: list[Any] = [None] * self.world
+        torch.distributed.all_gather_object(parcels, packed.getvalue())
+        return [torch.load(io.BytesIO(parcel), weights_only=True) for parcel in parcels]
+
     def describe(self) -> str:
         """Device, format and processes in words."""
         name = torch.cuda.get_device_name(self.device) if self.on_gpu else cpu_name()
@@ -69,7 +82,7 @@ def open_machine(
 ) -> Machine:
     """The machine that the settings ask for, launched.
 
-    Under ``torchrun`` the number of processes comes from its environment.
+    Under ``torchrun`` the numbers of processes and of machines come from its environment.
     Raises DeviceError when CUDA is asked for and absent.
     """
     cuda = torch.cuda.is_available()
@@ -84,8 +97,8 @@ def open_machine(
     if precision == "auto":
         precision = "bf16" if kind == "cuda" and torch.cuda.is_bf16_supported() else "32"
     name = {"32": "32-true", "bf16": "bf16-mixed"}[precision]
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) // devices))
+    devices, nodes = launched(devices, nodes)
+    torch.set_num_threads(threads or free_threads(devices))
     fabric = Fabric(
         accelerator=kind,
         devices=devices,
@@ -97,17 +110,50 @@ def open_machine(
     return Machine(fabric, name)
 
 
+def launched(devices: int, nodes: int) -> tuple[int, int]:
+    """Processes a machine and machines, as ``torchrun`` started them; else as they are given."""
+    if "LOCAL_WORLD_SIZE" not in os.environ:
+        return devices, nodes
+    local = int(os.environ["LOCAL_WORLD_SIZE"])
+    return local, max(1, int(os.environ.get("WORLD_SIZE", local)) // local)
+
+
+def free_threads(devices: int) -> int:
+    """CPU threads for one of the processes of this machine: those of ``OMP_NUM_THREADS``, unless
+    ``torchrun`` set it, else its share of the cores.
+    """
+    wanted = "" if "LOCAL_WORLD_SIZE" in os.environ else os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) else max(1, cores() // devices)
+
+
 @contextmanager
 def told_out_of_memory(hint: str) -> Iterator[None]:
-    """Turns the device's out-of-memory error into a DeviceError that says what to lower."""
+    """Turns an out-of-memory error of GPU or CPU into a DeviceError that says what to lower."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
         raise DeviceError(
             "the device ran out of memory", found=str(error).split(". ")[0], hint=hint
         ) from error
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Torch has a class of its own for this on a GPU only."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return any(sign in text for sign in ("out of memory", "allocate memory", "enough memory"))
+
+
 def cpu_name() -> str:
     """The processor and the number of cores this process may use."""
-    return f"CPU {platform.machine()}, {len(os.sched_getaffinity(0))} cores"
+    return f"CPU {platform.machine()}, {cores()} cores"
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -27,8 +27,11 @@ from histokit.io.runs import RunFolder, list_runs
 from histokit.registry.methods import find_method, find_preset
 from histokit.registry.refs import parse_ref
 from histokit.run.context import RunContext
-from histokit.run.machine import Machine
+from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.probe import check_probe, probe
+
+CARD_KEYS = ("method", "settings", "tile", "mpp", "probe", "kept", "selection")
+"""What the card of a weights file must say for the weights to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,10 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
     Raises UsageError, saying which `train` command makes them, where there are no weights.
     """
     parsed = parse_ref(ref)
+    if run is not None and parsed.kind != "method":
+        raise UsageError(
+            "two sets of weights are named", found=f"{ref} and {run}", hint="leave one of them out"
+        )
     if parsed.kind == "run" and parsed.path is not None:
         return _from_run(RunFolder.open(parsed.path), machine, "")
     if parsed.kind == "weights" and parsed.path is not None:
@@ -131,8 +138,21 @@ def weights_of(stateful: Mapping[str, Stateful]) -> dict[str, Tensor]:
     }
 
 
-def put_weights(stateful: Mapping[str, Stateful], weights: Mapping[str, Tensor]) -> None:
-    """Loads what `weights_of` gave. Raises DataError where names or shapes differ."""
+def put_weights(
+    stateful: Mapping[str, Stateful], weights: Mapping[str, Tensor], path: Path
+) -> None:
+    """Loads what `weights_of` gave. Raises DataError, naming the file `path` that it comes from,
+    where names or shapes differ.
+    """
+    owners = tuple(f"{name}." for name in networks_of(stateful))
+    strange = [key for key in weights if not key.startswith(owners)]
+    if strange:
+        raise DataError(
+            f"{path} holds weights that nothing takes",
+            expected=f"names that begin with {', '.join(owners) or 'nothing: there is no network'}",
+            found=strange[0],
+            hint="they were made with other settings or another version of the plugin",
+        )
     for name, network in networks_of(stateful).items():
         own = {
             path.removeprefix(f"{name}."): tensor
@@ -143,14 +163,14 @@ def put_weights(stateful: Mapping[str, Stateful], weights: Mapping[str, Tensor])
             network.load_state_dict(own)
         except RuntimeError as error:
             raise DataError(
-                f"the weights do not fit the network {name!r}",
+                f"{path} does not fit the network {name!r}",
                 found=str(error).splitlines()[-1].strip(),
                 hint="they were made with other settings or another version of the plugin",
             ) from error
 
 
 def _from_path(path: Path, machine: Machine) -> Trained:
-    if path.suffix == ".safetensors":
+    if path.is_file() or path.suffix == ".safetensors":
         return _from_weights(path, machine, None, "")
     return _from_run(RunFolder.open(path), machine, "")
 
@@ -168,20 +188,28 @@ def _from_run(run: RunFolder, machine: Machine, note: str) -> Trained:
 
 def _from_weights(path: Path, machine: Machine, run: RunFolder | None, note: str) -> Trained:
     weights, card = load_weights(path)
+    lacking = [key for key in CARD_KEYS if key not in card]
+    if lacking:
+        raise DataError(
+            f"the card of {path} is damaged",
+            expected="all of " + ", ".join(CARD_KEYS),
+            found="no " + ", ".join(lacking),
+        )
     spec = find_method(card["method"])
     config = resolve(spec.config, [Layer(str(path), card["settings"])]).config
     context = RunContext(machine, tile=card["tile"], mpp=card["mpp"])
-    method: Method = spec.load().build(config, context)
-    put_weights(method.stateful(), weights)
-    method = _at_rest(method)
-    check_probe(card["probe"], probe(method, machine.device), str(path))
+    with told_out_of_memory("free the memory of the device, or use --device cpu"):
+        method: Method = spec.load().build(config, context)
+        put_weights(method.stateful(), weights, path)
+        method = _at_rest(method)
+        check_probe(card["probe"], probe(method, machine.device), str(path))
     return Trained(method, spec, card, run, note or f"weights: {path}")
 
 
 def _newest(spec: MethodSpec, preset: str, machine: Machine, runs: Path) -> Trained:
     for run in list_runs(runs):
         settings = run.settings()
-        same = settings["method"] == spec.name and settings.get("preset", "") == preset
+        same = settings["method"] == spec.name and preset in ("", settings.get("preset", ""))
         if same and run.best.exists() and run.state().get("status") == "finished":
             return _from_run(run, machine, f"newest finished run of {spec.name}: {run.path}")
     option = f" --preset {preset}" if preset else ""

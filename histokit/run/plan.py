@@ -16,7 +16,10 @@ from histokit.config.resolve import Layer, resolve_all
 from histokit.config.run import RunConfig
 from histokit.errors import UsageError
 from histokit.interfaces import Access, MethodSpec
+from histokit.registry.datasets import find_dataset
 from histokit.registry.methods import find_method, find_preset
+from histokit.registry.networks import find_network
+from histokit.registry.refs import parse_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class RunPlan:
 
     def digest(self) -> str:
         """A hash of everything that can change the result."""
-        ignored = {"runs", "repeats", "tensorboard", "log_every", "checkpoint_every"}
+        ignored = {"runs", "repeats", "tensorboard", "workers", "log_every", "checkpoint_every"}
         run = self.run.model_dump(mode="json", exclude=ignored)
         value = [self.spec.name, self.config.model_dump(mode="json"), run]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
@@ -77,7 +80,8 @@ def make_plan(
 ) -> RunPlan:
     """The plan that a command line asks for: default < preset < file < ``--set`` < options.
 
-    Raises ConfigError with every wrong setting at once, UsageError where a data set is missing.
+    Raises ConfigError with every wrong setting at once, UsageError where a data set is missing and
+    UnknownName where nobody offers a data set or network.
     """
     spec = method if isinstance(method, MethodSpec) else find_method(method)
     layers = []
@@ -90,6 +94,7 @@ def make_plan(
     layers.append(Layer("option", {**(method_values or {}), **(run_values or {})}))
     config, run = resolve_all([spec.config, RunConfig], layers)
     require_data(spec, run.config)
+    _require_names(config.config, run.config)
     return RunPlan(spec, preset, config.config, run.config, {**config.origins, **run.origins})
 
 
@@ -106,12 +111,14 @@ def plan_of_run(settings: Mapping[str, Any]) -> RunPlan:
 def require_data(spec: MethodSpec, run: RunConfig) -> None:
     """Raises UsageError where the method needs a data set that was not given."""
     needs = {
-        Access.NOTHING: (),
-        Access.SOURCE: ("source",),
-        Access.TARGET_IMAGES: ("source", "target"),
-        Access.TARGET_LABELS: ("target",),
-        Access.IMAGES: ("source", "target"),
+        Access.NOTHING: [],
+        Access.SOURCE: ["source"],
+        Access.TARGET_IMAGES: ["source", "target"],
+        Access.TARGET_LABELS: ["target"],
+        Access.IMAGES: ["source", "target"],
     }[spec.access]
+    if run.selection == "target-val-oracle" and spec.access is Access.SOURCE:
+        needs.append("target")
     missing = [name for name in needs if not getattr(run, name)]
     if missing:
         options = " ".join(f"--{name} DATASET" for name in missing)
@@ -120,3 +127,12 @@ def require_data(spec: MethodSpec, run: RunConfig) -> None:
             expected=f"histokit train {spec.name} {options}",
             hint="see `histokit data list` for the names",
         )
+
+
+def _require_names(config: BaseModel, run: RunConfig) -> None:
+    """Finds the cards of the data sets and the network, before a run folder is made for them."""
+    for ref in filter(None, (run.source, run.target)):
+        find_dataset(parse_source(ref).name)
+    network = getattr(config, "network", None)
+    if isinstance(network, str):
+        find_network(network)

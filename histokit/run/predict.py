@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from histokit.errors import DataError, DeviceError, HistokitError, PartialFailure, UsageError
+from histokit.errors import (
+    ConfigError,
+    DataError,
+    DeviceError,
+    HistokitError,
+    PartialFailure,
+    UsageError,
+)
 from histokit.interfaces import Instances, Segmenter
-from histokit.io.files import atomic, write_json
+from histokit.io.files import atomic, require_folder, write_json
 from histokit.io.geojson import write_geojson
 from histokit.io.images import read_image
 from histokit.io.labels import write_label_tiff
@@ -64,16 +71,17 @@ class PredictOptions:
 def predict(options: PredictOptions) -> Iterator[Event]:
     """Segments every input; yields an event an image.
 
-    Raises PartialFailure at the end when some images failed; the others are written, and
-    ``failures.json`` in the output folder names each failed one with its reason.
+    Raises PartialFailure at the end when some images failed, DataError when all did; the others
+    are written, and ``failures.json`` in the output folder names each failed one with its reason.
     """
     wrong = set(options.formats) - set(FORMATS)
-    if wrong:
+    if wrong or not options.formats:
         raise UsageError(
-            f"unknown format {', '.join(sorted(wrong))}", expected="some of " + ", ".join(FORMATS)
+            f"unknown format {', '.join(sorted(wrong))}" if wrong else "no format to write",
+            expected="some of " + ", ".join(FORMATS),
         )
     images = find_images(options.inputs, options.out)
-    _writable(options.out)
+    require_folder(options.out)
     machine = open_machine(options.device, options.precision)
     trained = load_trained(options.ref, machine, options.runs, run=options.run)
     segmenter = segmenter_of(trained)
@@ -87,7 +95,7 @@ def predict(options: PredictOptions) -> Iterator[Event]:
         began = time.perf_counter()
         try:
             found = _one(segmenter, path, factor, options, machine, trained)
-        except DeviceError:
+        except (DeviceError, ConfigError):
             raise
         except HistokitError as error:
             if options.strict:
@@ -102,11 +110,7 @@ def predict(options: PredictOptions) -> Iterator[Event]:
     _write_summary(options, rows, failures, trained, machine)
     objects = sum(row["objects"] for row in rows)
     yield Predicted(options.out, len(rows), len(failures), objects)
-    if failures:
-        raise PartialFailure(
-            f"{len(failures)} of {len(images)} images failed; the others are done",
-            found=str(options.out / "failures.json"),
-        )
+    _tell_failures(len(failures), len(images), options.out / "failures.json")
 
 
 def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
@@ -147,11 +151,13 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
     return found
 
 
-def _writable(out: Path) -> None:
-    probe = out / ".writable"
-    with atomic(probe) as temporary:
-        temporary.touch()
-    probe.unlink()
+def _tell_failures(failed: int, total: int, listed: Path) -> None:
+    if failed == total:
+        raise DataError(f"{failed} of {total} images failed; none is done", found=str(listed))
+    if failed:
+        raise PartialFailure(
+            f"{failed} of {total} images failed; the others are done", found=str(listed)
+        )
 
 
 def _factor(mpp: float | None, expected: float | None) -> tuple[float, str]:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from histokit.data.feeds import Feeds, FeedSettings, Pool
-from histokit.errors import HistokitError, Interrupted, NonFiniteLoss
+from histokit.errors import DataError, HistokitError, Interrupted, NonFiniteLoss, UsageError
 from histokit.interfaces import Access, Adapter, Method, Segmenter, Stateful
 from histokit.io.checkpoints import load_state, save_state, save_weights
 from histokit.io.files import read_json, write_json
 from histokit.io.runs import RunFolder
 from histokit.run.cards import model_card, weights_card
 from histokit.run.context import RunContext
-from histokit.run.domains import Domain, at_mpp, open_domain
-from histokit.run.events import Event, Noted, Progress, Started, Trained, Validated
+from histokit.run.domains import Domain, at_mpp, open_domain, require_labels
+from histokit.run.events import Event, Noted, Started, Trained, Validated
 from histokit.run.machine import Machine, open_machine, told_out_of_memory
+from histokit.run.meter import Meter
 from histokit.run.models import networks_of, weights_of
 from histokit.run.plan import RunPlan, plan_of_run
 from histokit.run.provenance import environment
 from histokit.run.signals import Stop, stop_on_request
+from histokit.run.tensorboard import Scalars, require_tensorboard, tensorboard
 from histokit.run.validate import mean_dice
 from histokit.training.loop import Record, fit
 from histokit.training.seed import generator_state, restore_generators, seed_everything
@@ -33,22 +36,36 @@ from histokit.training.seed import generator_state, restore_generators, seed_eve
 FAILED = "failed.ckpt"
 """State saved when a loss was not finite."""
 GPU_CHECK = 20
-"""Steps between two looks at the losses on a GPU."""
+"""Most steps between two looks at the losses on a GPU, where looking stalls the device."""
+SLOW_DATA = 0.1
+"""Share of the time spent waiting for data from which on the user is told."""
 
 
 def train(plan: RunPlan) -> Iterator[Event]:
     """Trains once for each repeat, with seeds counting up; yields what happens."""
+    if plan.run.tensorboard:
+        require_tensorboard()
+    machine = _machine(plan)
     for number in range(plan.run.repeats):
         once = plan.with_seed(plan.run.seed + number)
-        machine = _machine(once)
+        _open_domains(once, None)  # what is wrong with the data is told before a folder is made
         run = _shared_folder(once, machine)
         yield from _train(once, machine, run, resume=False)
 
 
-def resume(path: Path) -> Iterator[Event]:
-    """Goes on with a run that was stopped; its result equals one that never stopped."""
+def resume(path: Path, method: str = "") -> Iterator[Event]:
+    """Goes on with a run that was stopped; its result equals one that never stopped.
+
+    Raises UsageError where it is not a run of `method`, if that is given.
+    """
     run = RunFolder.open(path)
     plan = plan_of_run(run.settings())
+    if method and plan.spec.name != method:
+        raise UsageError(
+            f"{path} is not a run of {method}",
+            found=f"a run of {plan.spec.name}",
+            hint=f"histokit train {plan.spec.name} --resume {path}",
+        )
     machine = _machine(plan)
     if run.state().get("status") == "finished":
         yield Noted(f"{run.path} is finished; nothing to do")
@@ -75,11 +92,13 @@ def _shared_folder(plan: RunPlan, machine: Machine) -> RunFolder:
 def _train(plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> Iterator[Event]:
     with run.lock() if machine.rank == 0 else nullcontext():
         try:
-            yield from _Session.begin(plan, machine, run, resume=resume).go()
-        except (HistokitError, KeyboardInterrupt) as error:
+            with _memory_hint():
+                session = _Session.begin(plan, machine, run, resume=resume)
+            yield from session.go()
+        except (Exception, KeyboardInterrupt) as error:
             if machine.rank == 0:
                 status = "interrupted" if isinstance(error, Interrupted) else "failed"
-                what = error.what if isinstance(error, HistokitError) else "killed by the user"
+                what = error.what if isinstance(error, HistokitError) else repr(error)
                 run.write_state(status=status, reason=what)
                 run.event(status, reason=what)
                 run.log(f"{status}: {error}")
@@ -96,6 +115,7 @@ class _Session:
     method: Method
     feeds: Feeds
     domains: Mapping[str, Domain]
+    meter: Meter
     restored: dict[str, Any] | None
     notes: list[str]
     best: dict[str, Any] = field(default_factory=dict)
@@ -117,17 +137,20 @@ class _Session:
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = _open_feeds(plan, machine, domains)
         if machine.rank == 0:
-            _write_beginning(plan, machine, run, domains)
-        session = cls(plan, machine, run, method, feeds, domains, state, notes)
+            _write_beginning(plan, machine, run, domains, resumed=state is not None)
+        meter = Meter(machine.world)
+        session = cls(plan, machine, run, method, feeds, domains, meter, state, notes)
         if state is not None:
+            _require_whole(state, run, machine)
             session.step = int(state["step"])
             session.best = dict(state["best"])
         return session
 
     @property
     def last_phase_from(self) -> int:
-        """The step at which the last phase begins; weights are kept from there on."""
-        return sum(phase.steps for phase in self.method.phases()[:-1])
+        """The step at which the last phase with steps begins; weights are kept from there on."""
+        steps = [phase.steps for phase in self.method.phases() if phase.steps]
+        return sum(steps[:-1])
 
     def go(self) -> Iterator[Event]:
         """Trains to the end."""
@@ -135,58 +158,78 @@ class _Session:
         plan = {phase.name: phase.steps for phase in phases}
         total = sum(plan.values())
         began = time.perf_counter()
-        yield Started(self.run.path, self.machine.describe(), plan, self.step, total)
+        yield self._said(Started(self.run.path, self.machine.describe(), plan, self.step, total))
         yield from (self._said(Noted(note)) for note in self.notes)
         self._mode(training=True)
         if self.restored is None:
             self._save_state()
-        with stop_on_request() as stop, _memory_hint():
+        with stop_on_request() as stop, _memory_hint(), self._drawing() as draw:
             try:
-                yield from self._steps(total, stop)
+                yield from self._steps(total, stop, draw)
             except NonFiniteLoss as error:
                 raise self._failed(error) from error
         yield from self._finish(total, time.perf_counter() - began)
 
-    def _steps(self, total: int, stop: Stop) -> Iterator[Event]:
-        meter = _Meter(self.machine.world)
+    def _drawing(self) -> AbstractContextManager[Scalars | None]:
+        """Where losses and scores are drawn; nowhere without ``--tensorboard``."""
+        if not self.plan.run.tensorboard or self.machine.rank != 0:
+            return nullcontext()
+        return tensorboard(self.run.path / "tensorboard", start=self.step)
+
+    def _steps(self, total: int, stop: Stop, draw: Scalars | None) -> Iterator[Event]:
+        how = self.plan.run
+        look = gcd(GPU_CHECK, how.log_every, how.val_every, how.checkpoint_every)
         records = fit(
             self.method.phases(),
             self.feeds.open,
             start=self.step,
             restore=self._restore if self.restored is not None else None,
             autocast=self.machine.autocast,
-            check_every=GPU_CHECK if self.machine.on_gpu else 1,
+            check_every=look if self.machine.on_gpu else 1,
         )
-        how = self.plan.run
         for record in records:
             self.step = record.step
-            meter.add(record)
+            self.meter.add(record)
             last = record.step == total
             if record.step % how.log_every == 0 or last:
-                yield from self._logged(record, meter)
+                yield from self._logged(record, draw)
             if record.step % how.val_every == 0 or last:
-                yield from self._validated(last)
-                meter.restart()
-            if record.step % how.checkpoint_every == 0 or last or stop:
-                self._save_state()
-                meter.restart()
-            if stop and not last:
-                raise self._interrupted(stop)
+                with self.meter.paused():
+                    yield from self._validated(last, draw)
+            reason = self._asked_to_stop(stop)
+            if record.step % how.checkpoint_every == 0 or last or reason:
+                with self.meter.paused():
+                    self._save_state()
+            if reason and not last:
+                raise self._interrupted(reason)
 
-    def _logged(self, record: Record, meter: _Meter) -> Iterator[Event]:
-        losses = {name: float(value) for name, value in record.losses.items()}
-        progress = meter.progress(record, losses)
+    def _asked_to_stop(self, stop: Stop) -> str:
+        """The signal that asked, or nothing. Several processes compare notes when they log, so
+        that all of them stop after the same step.
+        """
+        if self.machine.world == 1:
+            return stop.reason
+        if self.step % self.plan.run.log_every:
+            return ""
+        return next(filter(None, self.machine.gathered(stop.reason)), "")
+
+    def _logged(self, record: Record, draw: Scalars | None) -> Iterator[Event]:
+        losses = {name: float(value.detach()) for name, value in record.losses.items()}
+        progress = self.meter.progress(record, losses)
+        if draw is not None:
+            draw(record.step, record.phase, losses)
         if self.machine.rank == 0:
             self.run.add_metrics(record.step, record.phase, losses)
             speed = {"images_per_second": progress.images_per_second, "waited": progress.waited}
-            self.run.event("progress", step=record.step, phase=record.phase, **losses, **speed)
+            where = {"step": record.step, "phase": record.phase}
+            self.run.event("progress", **where, losses=losses, **speed)
         yield progress
         for text in self.method.warnings(losses, record.step):
             if text not in self.told:
                 self.told.add(text)
                 yield self._said(Noted(text, warning=True))
 
-    def _validated(self, last: bool) -> Iterator[Event]:
+    def _validated(self, last: bool, draw: Scalars | None) -> Iterator[Event]:
         """Measures, and keeps the weights where they are the best of the last phase."""
         if self.machine.rank != 0:
             self.machine.fabric.barrier()
@@ -202,6 +245,8 @@ class _Session:
             self.best = {"step": self.step, "score": score, "what": what}
             self._keep_weights()
         if score is not None:
+            if draw is not None:
+                draw(self.step, "validation", {what: score})
             self.run.add_metrics(self.step, "validation", {what: score})
             yield self._said(Validated(self.step, what, score, better))
         self.machine.fabric.barrier()
@@ -211,7 +256,8 @@ class _Session:
         role = "target" if self.plan.run.selection == "target-val-oracle" else "source"
         if self.plan.spec.access is Access.TARGET_LABELS:
             role = "target"
-        domain = self.domains.get(role)
+        shut = self.plan.spec.access is Access.IMAGES and role == "source"
+        domain = None if shut else self.domains.get(role)
         method = self.method
         segmenter = method.segmenter() if isinstance(method, Adapter) else method
         if domain is None or not isinstance(segmenter, Segmenter) or not domain.part("val"):
@@ -226,26 +272,34 @@ class _Session:
             network.train(training)
 
     def _restore(self) -> None:
-        state = self.restored or {}
-        for name, item in self.method.stateful().items():
-            item.load_state_dict(state["stateful"][name])
-        restore_generators(state["generators"])
+        state, self.restored = self.restored or {}, None
+        try:
+            for name, item in self.method.stateful().items():
+                item.load_state_dict(state["stateful"][name])
+            restore_generators(state["generators"][self.machine.rank])
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise DataError(
+                f"{self.run.last} does not fit the method",
+                found=f"{type(error).__name__}: {str(error).splitlines()[-1].strip()}",
+                hint="it was made by another version of the plugin; train anew",
+            ) from error
         if self.machine.rank == 0:
             self.run.forget_metrics_after(self.step)
             self.run.event("resumed", step=self.step)
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self, generators: list[dict[str, Any]]) -> dict[str, Any]:
         stateful: Mapping[str, Stateful] = self.method.stateful()
         return {
             "step": self.step,
             "best": self.best,
             "stateful": {name: item.state_dict() for name, item in stateful.items()},
-            "generators": generator_state(),
+            "generators": generators,
         }
 
     def _save_state(self) -> None:
+        generators = self.machine.gathered(generator_state())
         if self.machine.rank == 0:
-            save_state(self.run.last, self._state())
+            save_state(self.run.last, self._state(generators))
             self.run.write_state(status="running", step=self.step, best=self.best)
         self.machine.fabric.barrier()
 
@@ -265,13 +319,15 @@ class _Session:
             self.run.write_state(status="finished", step=self.step, total=total, best=self.best)
             card = read_json(self.run.best.with_suffix(".json"))
             (self.run.path / "card.md").write_text(model_card(self.plan, card), encoding="utf-8")
-            self.run.event("finished", step=self.step, seconds=seconds)
+            self.run.event("finished", step=self.step, seconds=seconds, waited=self.meter.waited)
+        if total and self.meter.waited >= SLOW_DATA:
+            yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
         step, score = int(self.best.get("step", 0)), self.best.get("score")
-        yield Trained(self.run.path, step, score, self.plan.run.selection, seconds)
+        yield self._said(Trained(self.run.path, step, score, self.plan.run.selection, seconds))
 
-    def _interrupted(self, stop: Stop) -> Interrupted:
+    def _interrupted(self, reason: str) -> Interrupted:
         return Interrupted(
-            f"stopped by {stop.reason} at step {self.step}; the state is saved",
+            f"stopped by {reason} at step {self.step}; the state is saved",
             found=str(self.run.last),
             hint=f"histokit train {self.plan.spec.name} --resume {self.run.path}",
         )
@@ -280,7 +336,7 @@ class _Session:
         """The error with the place of the saved state. The last good state is left as it is."""
         saved = self.run.last.with_name(FAILED)
         try:
-            save_state(saved, {**self._state(), "reason": str(error)})
+            save_state(saved, {**self._state([generator_state()]), "reason": str(error)})
         except HistokitError:
             saved = self.run.last  # the weights themselves are no longer finite
         place = f"{error.found}; state saved in {saved}"
@@ -292,37 +348,13 @@ class _Session:
         return event
 
 
-class _Meter:
-    """Speed and waiting since the last look."""
-
-    def __init__(self, world: int) -> None:
-        self.world = world
-        self.restart()
-
-    def restart(self) -> None:
-        self.since = time.perf_counter()
-        self.steps = self.images = 0
-        self.waited = 0.0
-
-    def add(self, record: Record) -> None:
-        self.steps += 1
-        self.images += len(record.keys) * self.world
-        self.waited += record.waited
-
-    def progress(self, record: Record, losses: Mapping[str, float]) -> Progress:
-        seconds = max(time.perf_counter() - self.since, 1e-9)
-        left = (record.total - record.step) * seconds / max(self.steps, 1)
-        speed, waited = self.images / seconds, self.waited / seconds
-        self.restart()
-        return Progress(record.step, record.total, record.phase, losses, speed, left, waited)
-
-
 def _open_domains(
     plan: RunPlan, split: Mapping[str, Any] | None
 ) -> tuple[dict[str, Domain], list[str]]:
     """The data sets that the method may read, at one pixel size, and lines about them."""
     wanted = {"source": plan.run.source, "target": plan.run.target}
-    if plan.spec.access in (Access.SOURCE, Access.NOTHING):
+    oracle = plan.run.selection == "target-val-oracle"
+    if plan.spec.access is Access.NOTHING or (plan.spec.access is Access.SOURCE and not oracle):
         wanted.pop("target")
     if plan.spec.access in (Access.TARGET_LABELS, Access.NOTHING):
         wanted.pop("source")
@@ -337,12 +369,26 @@ def _open_domains(
         for role, ref in wanted.items()
         if ref
     }
+    for role, parts in _labels_needed(plan).items():
+        if role in domains:
+            require_labels(domains[role], *parts)
     mpp = plan.run.mpp or _common_mpp(domains)
     notes = []
     for role, domain in domains.items():
         domains[role], note = at_mpp(domain, mpp)
         notes += [note] if note else []
     return domains, notes
+
+
+def _labels_needed(plan: RunPlan) -> dict[str, tuple[str, ...]]:
+    """The parts of each data set whose labels the run reads."""
+    if plan.spec.access in (Access.NOTHING, Access.IMAGES):
+        return {}
+    trains = "target" if plan.spec.access is Access.TARGET_LABELS else "source"
+    chooses = "target" if plan.run.selection == "target-val-oracle" else trains
+    return (
+        {trains: ("train", "val")} if chooses == trains else {trains: ("train",), chooses: ("val",)}
+    )
 
 
 def _common_mpp(domains: Mapping[str, Domain]) -> float | None:
@@ -352,6 +398,27 @@ def _common_mpp(domains: Mapping[str, Domain]) -> float | None:
         if sizes:
             return sorted(sizes)[len(sizes) // 2]
     return None
+
+
+def _require_whole(state: Mapping[str, Any], run: RunFolder, machine: Machine) -> None:
+    """Raises DataError where a saved state lacks what a run goes on from, and UsageError where as
+    many processes as made it are not there: each drew its own images.
+    """
+    lacking = {"step", "best", "stateful", "generators"} - state.keys()
+    if lacking:
+        raise DataError(
+            f"{run.last} is not the state of a run",
+            expected="step, best, stateful and generators",
+            found=f"no {', '.join(sorted(lacking))}",
+        )
+    world = len(state["generators"])
+    if world != machine.world:
+        raise UsageError(
+            f"{run.path} was trained by {world} processes",
+            expected=f"{world} to go on with it",
+            found=f"{machine.world}",
+            hint=f"torchrun --nproc-per-node {world} -m histokit train … --resume {run.path}",
+        )
 
 
 def _open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -> Feeds:
@@ -373,17 +440,28 @@ def _open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) 
         labels = None if shut else domain.labels
         pools[role] = Pool(name, domain.part("train"), domain.image, labels)
     labelled = pools.get(labelled_role)
-    target = pools.get("target") if labelled_role == "source" else None
+    adapts = plan.spec.access in (Access.TARGET_IMAGES, Access.IMAGES)
+    target = pools.get("target") if adapts else None
     return Feeds(labelled, target, settings, machine.device, workers)
 
 
 def _write_beginning(
-    plan: RunPlan, machine: Machine, run: RunFolder, domains: Mapping[str, Domain]
+    plan: RunPlan,
+    machine: Machine,
+    run: RunFolder,
+    domains: Mapping[str, Domain],
+    *,
+    resumed: bool,
 ) -> None:
+    """What a run begins with; a resumed one keeps the files of its beginning."""
+    run.write_state(status="running")
+    around = environment(machine)
+    if resumed:
+        run.event("resuming", environment=around)
+        return
     split = {role: {"ref": d.ref, "split": d.split} for role, d in domains.items()}
     write_json(run.path / "split.json", split)
-    write_json(run.path / "env.json", {**environment(machine), "target_labels": labels_read(plan)})
-    run.write_state(status="running")
+    write_json(run.path / "env.json", {**around, "target_labels": labels_read(plan)})
     run.event("started", device=machine.describe())
 
 
@@ -404,4 +482,16 @@ def _in_words(event: Event) -> str:
     if isinstance(event, Validated):
         kept = " (kept)" if event.best else ""
         return f"step {event.step}: {event.what} {event.value:.4f}{kept}"
+    if isinstance(event, Started):
+        phases = ", ".join(f"{name} {steps}" for name, steps in event.phases.items()) or "none"
+        return f"from step {event.step} on {event.device}; steps: {phases}"
+    if isinstance(event, Trained):
+        return f"finished in {event.seconds:.0f} s; kept the weights of step {event.step}"
     return event.text if isinstance(event, Noted) else repr(event)
+
+
+def _slow_data(waited: float, workers: int) -> str:
+    return (
+        f"{waited:.0%} of the training time went into waiting for data, "
+        f"with {workers} loading processes; --workers {max(2, 2 * workers)} may be faster"
+    )

@@ -17,9 +17,6 @@ from histokit.interfaces.batch import Pair
 OpenFeed = Callable[[Feed, int], Iterator[Batch]]
 """Opens a feed at a step; the batch of a step depends on the step alone."""
 
-CHECK_EVERY = 20
-"""Steps between two looks at the losses on a GPU; on the CPU every step is looked at."""
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -29,7 +26,7 @@ class Record:
         step: steps done so far, 1 after the first.
         total: steps of all phases.
         phase: name of the phase.
-        losses: what the step returned, still on its device.
+        losses: what the step returned, without graph, still on its device.
         keys: keys of the images in the batch.
         waited: seconds spent waiting for the batch.
         seconds: seconds of the whole step, the wait included.
@@ -63,7 +60,8 @@ def fit(
             under way (which may freeze or reset) and before the `before` of one not yet begun, so
             that a resumed run equals one that never stopped.
         autocast: context of each step, for mixed precision.
-        check_every: steps between two checks that the losses are finite.
+        check_every: the losses are looked at in steps that this divides, and in the last of a
+            phase; looking stalls a GPU.
 
     Raises NonFiniteLoss, naming phase, step and images, when a loss is NaN or infinite.
     """
@@ -109,10 +107,11 @@ def _run_phase(
         except NonFiniteLoss as error:
             raise _non_finite(phase.name, step + 1, batch_keys(batch), error.what) from error
         _check_losses(phase, losses)
+        losses = {name: value.detach() for name, value in losses.items()}
         seconds = time.perf_counter() - began
         record = Record(step + 1, total, phase.name, losses, batch_keys(batch), waited, seconds)
         unchecked.append(record)
-        if len(unchecked) >= check_every or step + 1 == end:
+        if record.step % check_every == 0 or record.step == end:
             _check_finite(unchecked)
             unchecked.clear()
         yield record
@@ -140,7 +139,7 @@ def _check_losses(phase: Phase, losses: object) -> None:
 
 def _check_finite(records: Sequence[Record]) -> None:
     sums = [
-        torch.stack([value.detach().float().reshape(()) for value in record.losses.values()]).sum()
+        torch.stack([value.float().reshape(()) for value in record.losses.values()]).sum()
         for record in records
         if record.losses
     ]

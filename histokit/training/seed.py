@@ -15,14 +15,14 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
 
     Args:
         seed: any whole number from 0 to 2**32 - 1.
-        deterministic: also ask torch and cuDNN for repeatable kernels; slower on a GPU.
+        deterministic: whether torch and cuDNN are asked for repeatable kernels; slower on a GPU.
     """
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
 
 

@@ -71,6 +71,8 @@ def test_listing_plugins_imports_none() -> None:
         ("predict", "--help"),
         ("eval", "--help"),
         ("demo", "--help"),
+        ("compare", "--help"),
+        ("sweep", "--help"),
     ],
 )
 def test_no_torch_before_a_command_works(words: tuple[str, ...]) -> None:

@@ -23,6 +23,8 @@ STEPS = {
     "source-only": ("--steps", "4"),
     "adabn": ("--steps", "3", "--adabn-steps", "1"),
     "oracle": ("--steps", "4"),
+    "dann": ("--warmup-steps", "2", "--adapt-steps", "2"),
+    "adversarial-output": ("--warmup-steps", "2", "--adapt-steps", "2"),
 }
 
 

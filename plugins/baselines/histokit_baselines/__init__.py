@@ -1,9 +1,22 @@
-"""Controls that stand beside every method: source-only, AdaBN, oracle, and Otsu."""
+"""What stands beside every method: controls without adaptation and two adversarial baselines."""
 
 from histokit.interfaces import Access, MethodSpec, Preset
-from histokit_baselines.config import AdaBNConfig, OtsuConfig, SupervisedConfig
+from histokit_baselines.config import (
+    AdaBNConfig,
+    AdversarialConfig,
+    DannConfig,
+    OtsuConfig,
+    SupervisedConfig,
+)
 
 _CPU = {"network": "unet-small", "tile": 128, "steps": 600, "lr": 1e-3}
+_CPU_ADAPTING = {
+    "network": "unet-small",
+    "tile": 128,
+    "warmup_steps": 200,
+    "adapt_steps": 400,
+    "lr": 1e-3,
+}
 _CPU_SUMMARY = "a small network and few steps, for a machine without GPU"
 
 SOURCE_ONLY = MethodSpec(
@@ -44,6 +57,48 @@ ADABN = MethodSpec(
     presets={"cpu": Preset(_CPU_SUMMARY, _CPU)},
 )
 
+DANN = MethodSpec(
+    name="dann",
+    roles=("adapter",),
+    summary="aligns features of source and target by gradient reversal (GRL)",
+    config=DannConfig,
+    factory="histokit_baselines.dann:Dann",
+    access=Access.TARGET_IMAGES,
+    reference="""@article{ganin2016dann,
+  title   = {Domain-Adversarial Training of Neural Networks},
+  author  = {Ganin, Yaroslav and Ustinova, Evgeniya and Ajakan, Hana and Germain, Pascal and
+             Larochelle, Hugo and Laviolette, Fran{\\c{c}}ois and Marchand, Mario and
+             Lempitsky, Victor},
+  journal = {Journal of Machine Learning Research},
+  volume  = {17},
+  number  = {59},
+  pages   = {1--35},
+  year    = {2016}
+}""",
+    presets={"cpu": Preset(_CPU_SUMMARY, _CPU_ADAPTING)},
+)
+
+ADVERSARIAL_OUTPUT = MethodSpec(
+    name="adversarial-output",
+    roles=("adapter",),
+    summary="makes target maps look like source maps to a discriminator (AdaptSegNet, ADVENT)",
+    config=AdversarialConfig,
+    factory="histokit_baselines.adversarial:AdversarialOutput",
+    access=Access.TARGET_IMAGES,
+    reference="""@inproceedings{tsai2018adaptsegnet,
+  title     = {Learning to Adapt Structured Output Space for Semantic Segmentation},
+  author    = {Tsai, Yi-Hsuan and Hung, Wei-Chih and Schulter, Samuel and Sohn, Kihyuk and
+               Yang, Ming-Hsuan and Chandraker, Manmohan},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages     = {7472--7481},
+  year      = {2018}
+}""",
+    presets={
+        "cpu": Preset(_CPU_SUMMARY, _CPU_ADAPTING),
+        "advent": Preset("entropy maps instead of probabilities", {"maps": "entropy"}),
+    },
+)
+
 OTSU_HED = MethodSpec(
     name="otsu-hed",
     roles=("segmenter",),
@@ -62,4 +117,4 @@ OTSU_HED = MethodSpec(
 }""",
 )
 
-__all__ = ["ADABN", "ORACLE", "OTSU_HED", "SOURCE_ONLY"]
+__all__ = ["ADABN", "ADVERSARIAL_OUTPUT", "DANN", "ORACLE", "OTSU_HED", "SOURCE_ONLY"]

@@ -38,6 +38,47 @@ class AdaBNConfig(MethodConfig):
     )
 
 
+class DannConfig(MethodConfig):
+    """A warm-up on the source, then gradient reversal against a domain classifier."""
+
+    network: str = Field("unet", description="Registered network to adapt.")
+    weight: float = Field(0.1, ge=0, description="Largest factor of the reversed gradient.")
+    warmup_steps: int = Field(1000, ge=0, description="Steps on labelled source images alone.")
+    adapt_steps: int = Field(9000, ge=0, description="Steps with gradient reversal.")
+    batch: int = Field(4, ge=1, description="Images a step, of the source and of the target each.")
+    tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+        "flip+rotate", description="Random changes of the training windows."
+    )
+    lr: float = Field(1e-4, gt=0, description="Adam learning rate of network and classifier.")
+    tap: str = Field("decoder_last", description="Feature map of the network that is aligned.")
+    classifier: Literal["pixel", "image"] = Field(
+        "pixel", description="A domain for each pixel (1x1 convolution) or for each image."
+    )
+    schedule: Literal["ramp", "constant"] = Field(
+        "ramp", description="How the factor grows: from 0 at the first adapting step, or not."
+    )
+
+
+class AdversarialConfig(MethodConfig):
+    """A warm-up on the source, then a discriminator of segmentation maps."""
+
+    network: str = Field("unet", description="Registered network to adapt.")
+    weight: float = Field(0.001, ge=0, description="Weight of the adversarial loss.")
+    warmup_steps: int = Field(1000, ge=0, description="Steps on labelled source images alone.")
+    adapt_steps: int = Field(9000, ge=0, description="Steps with the adversarial loss.")
+    batch: int = Field(4, ge=1, description="Images a step, of the source and of the target each.")
+    tile: int = Field(256, ge=32, description="Side of a training window in pixels.")
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+        "flip+rotate", description="Random changes of the training windows."
+    )
+    lr: float = Field(1e-4, gt=0, description="Adam learning rate of the network.")
+    lr_opponent: float = Field(1e-4, gt=0, description="Adam learning rate of the discriminator.")
+    maps: Literal["probabilities", "entropy"] = Field(
+        "probabilities", description="What the discriminator sees: AdaptSegNet or ADVENT."
+    )
+
+
 class OtsuConfig(MethodConfig):
     """Thresholding on the haematoxylin channel."""
 

@@ -17,6 +17,9 @@ REFERENCE = """@inproceedings{sharma2022mani,
   note      = {arXiv:2206.14437}
 }"""
 
+CONSEP_EPOCH = 82
+"""Batches of 16 in the 1323 windows that HoVer-Net cuts from the training images of CoNSeP."""
+
 SPEC = MethodSpec(
     name="mani",
     roles=("adapter",),
@@ -42,8 +45,22 @@ SPEC = MethodSpec(
                 "lr_critic": 1e-3,
             },
         ),
+        "hovernet": Preset(
+            summary="the paper's second experiment: HoVer-Net, its encoder frozen at first",
+            overrides={
+                "network": "hovernet",
+                "tile": 256,
+                "batch": 16,
+                "augment": "flip",
+                "freeze": "reference",
+                "warmup_steps": 10 * CONSEP_EPOCH,
+                "frozen_steps": 50 * CONSEP_EPOCH,
+                "adapt_steps": 90 * CONSEP_EPOCH,
+                "lr_drop_every": 25 * CONSEP_EPOCH,
+            },
+        ),
     },
 )
 """The card of the method."""
 
-__all__ = ["REFERENCE", "SPEC", "ManiConfig"]
+__all__ = ["CONSEP_EPOCH", "REFERENCE", "SPEC", "ManiConfig"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from histokit.config.base import MethodConfig
 
@@ -50,3 +50,18 @@ class ManiConfig(MethodConfig):
         "separate",
         description="Batch norm: a pass a domain, one joint pass, or statistics of the target.",
     )
+    freeze: Literal["", "reference", "full"] = Field(
+        "", description="Parts of the network that are not trained at first, by the card's names."
+    )
+    frozen_steps: int = Field(
+        0, ge=0, description="Steps from the first on for which these parts are not trained."
+    )
+    lr_drop_every: int = Field(
+        0, ge=0, description="Steps between two tenfold drops of the learning rates; 0 for none."
+    )
+
+    @model_validator(mode="after")
+    def _frozen_for_some_steps(self) -> Self:
+        if self.freeze and not self.frozen_steps:
+            raise ValueError(f"freeze {self.freeze} needs frozen_steps above 0")
+        return self

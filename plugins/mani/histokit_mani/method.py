@@ -18,6 +18,7 @@ from histokit.interfaces.method import Method, Phase, Stateful
 from histokit.nn.segmenter import NetworkSegmenter
 from histokit.nn.taps import tap_path, with_tap
 from histokit.training.updater import Updater
+from histokit_mani.freezing import Freezer, tenfold_drops
 from histokit_mani.losses import (
     Information,
     Regions,
@@ -61,11 +62,15 @@ class Mani(Method, Adapter):
     mask (only its own running statistics notice), and the warm-up is exactly `warmup_steps`.
     Departures from the paper's text: the learning rate and flips of the code, unless the preset
     ``paper`` is named; pairs go to the critic in the order (target, source). Only the U-Net
-    experiment has public code; other networks are tapped before their last 1x1 convolution.
+    experiment has public code; other networks are tapped before their last 1x1 convolution, and
+    the frozen start of the HoVer-Net experiment is built from the paper's text.
 
     Network, projection and critic minimise one sum; there is no adversary. With `mi_weight` 0 the
     target still passes through the network, so that what its batch norm gains by that alone can
     be told from the effect of the loss.
+    Frozen parts are not trained for the first `frozen_steps`; their batch norms go on averaging.
+    When they are released, both optimisers start anew, as HoVer-Net's release does between its two
+    stages, and so does the count of steps to the next drop of the learning rates.
     """
 
     def __init__(
@@ -85,21 +90,23 @@ class Mani(Method, Adapter):
         self._updater = updater
         self._updater_critic = updater_critic
         self._pool = build_pool(config)
+        self._freezer = Freezer(network, config.freeze, (updater, updater_critic))
 
     @classmethod
     def build(cls, config: ManiConfig, context: Context) -> Self:
-        """Raises UnknownName where the network has no tap of that name."""
+        """Raises UnknownName where the network has no tap, or no set of parts, of that name."""
         network = context.network(config.network, context.channels, 1)
         channels = _tap_channels(network, tap_path(network, config.tap), context)
         projection = projection_head(channels).to(context.device)
         critic = build_critic(config.critic, channels, config.critic_hidden).to(context.device)
+        drops = tenfold_drops(config.lr_drop_every)
         return cls(
             config,
             network,
             projection,
             critic,
-            context.updater([network.module, projection], config.lr),
-            context.updater([critic], config.lr_critic),
+            context.updater([network.module, projection], config.lr, schedule=drops),
+            context.updater([critic], config.lr_critic, schedule=drops),
         )
 
     def stateful(self) -> Mapping[str, Stateful]:
@@ -113,12 +120,27 @@ class Mani(Method, Adapter):
         }
 
     def phases(self) -> Sequence[Phase]:
-        """``warmup`` on labelled source images, then ``adapt`` on both domains."""
+        """``warmup`` on labelled source images, then ``adapt`` on both domains.
+
+        With `freeze`, the steps before `frozen_steps` are ``frozen-warmup`` and ``frozen-adapt``.
+        """
         config = self._config
-        return (
-            Phase("warmup", config.warmup_steps, Feed.LABELLED, self._warm_up),
-            Phase("adapt", config.adapt_steps, Feed.SOURCE_TARGET, self._adapt),
+        warm, joint = config.warmup_steps, config.adapt_steps
+        if not config.freeze:
+            return (
+                Phase("warmup", warm, Feed.LABELLED, self._warm_up),
+                Phase("adapt", joint, Feed.SOURCE_TARGET, self._adapt),
+            )
+        cold = min(config.frozen_steps, warm)
+        cold_joint = min(config.frozen_steps - cold, joint)
+        hold, release = self._freezer.hold, self._freezer.release
+        plan = (
+            Phase("frozen-warmup", cold, Feed.LABELLED, self._warm_up, hold),
+            Phase("warmup", warm - cold, Feed.LABELLED, self._warm_up, release),
+            Phase("frozen-adapt", cold_joint, Feed.SOURCE_TARGET, self._adapt, hold),
+            Phase("adapt", joint - cold_joint, Feed.SOURCE_TARGET, self._adapt, release),
         )
+        return tuple(phase for phase in plan if phase.steps or phase.name == "adapt")
 
     def segmenter(self) -> Segmenter:
         """The network with its current weights."""

@@ -125,8 +125,7 @@ def test_entry_point_names_the_card():
 @pytest.mark.parametrize("name", sorted(SPEC.presets))
 def test_presets_are_legal_settings(name):
     config = ManiConfig(**SPEC.presets[name].overrides)
-    assert config.lr == config.lr_critic == (1e-4 if name == "repo" else 1e-3)
-    assert config.lr_critic == config.lr
+    assert config.lr == config.lr_critic == (1e-4 if name in ("repo", "hovernet") else 1e-3)
 
 
 def test_schedule_of_the_paper(vectors):

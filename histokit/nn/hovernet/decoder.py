@@ -1,0 +1,102 @@
+"""The decoder of HoVer-Net, one for each kind of map."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from histokit.nn.hovernet.encoder import norm_relu
+
+GROUPS, SQUEEZE, GROWTH = 4, 128, 32
+"""Of a dense unit: groups of its kxk convolution, channels before it and after it."""
+
+
+@final
+class Decoder(nn.Module):
+    """Three steps from stride 8 back to 1, and a 1x1 convolution ``u0`` behind batch norm and ReLU.
+
+    Args:
+        out_channels: of the map.
+        kernel: side of the large convolutions.
+        padded: whether these keep the size; otherwise they take ``kernel - 1`` pixels each.
+    """
+
+    def __init__(self, out_channels: int, kernel: int, *, padded: bool) -> None:
+        super().__init__()
+        self.u3 = _step(1024, 256, 8, kernel, padded)
+        self.u2 = _step(512, 128, 4, kernel, padded)
+        self.u1 = nn.Conv2d(256, 64, kernel, padding=kernel // 2, bias=False)
+        norm, relu = norm_relu(64)
+        head = nn.Conv2d(64, out_channels, kernel_size=1)
+        self.u0 = nn.Sequential(OrderedDict(norm=norm, relu=relu, head=head))
+
+    def forward(self, deep: Tensor, skips: Sequence[Tensor]) -> Tensor:
+        """The map.
+
+        Args:
+            deep: [B 1024 h w], at stride 8.
+            skips: at strides 4, 2 and 1, with 1024, 512 and 256 channels, already cropped.
+        """
+        for step, skip in zip((self.u3, self.u2, self.u1), skips, strict=True):
+            deep = step(functional.interpolate(deep, scale_factor=2.0, mode="nearest") + skip)
+        return self.u0(deep)
+
+
+@final
+class DenseBlock(nn.Module):
+    """Units that each add 32 channels to what all before them gave; closed by batch norm and ReLU.
+
+    Args:
+        channels: of the input.
+        units: how many.
+        kernel: side of the grouped convolution of a unit.
+        padded: as in `Decoder`; otherwise what came before a unit is cropped to its output.
+    """
+
+    def __init__(self, channels: int, units: int, kernel: int, *, padded: bool) -> None:
+        super().__init__()
+        self.crop = 0 if padded else kernel - 1
+        padding = kernel // 2 if padded else 0
+        self.units = nn.ModuleList(
+            _dense_unit(channels + GROWTH * number, kernel, padding) for number in range(units)
+        )
+        self.close = nn.Sequential(*norm_relu(channels + GROWTH * units))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features with 32 more channels a unit."""
+        for unit in self.units:
+            features = torch.cat((crop(features, self.crop), unit(features)), dim=1)
+        return self.close(features)
+
+
+def crop(features: Tensor, pixels: int) -> Tensor:
+    """The middle of the features, an even number of `pixels` smaller."""
+    edge = pixels // 2
+    return features[..., edge:-edge, edge:-edge] if edge else features
+
+
+def _step(inside: int, middle: int, units: int, kernel: int, padded: bool) -> nn.Sequential:
+    outside = middle + GROWTH * units
+    padding = kernel // 2 if padded else 0
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(inside, middle, kernel, padding=padding, bias=False),
+            dense=DenseBlock(middle, units, kernel, padded=padded),
+            mix=nn.Conv2d(outside, outside, kernel_size=1, bias=False),
+        )
+    )
+
+
+def _dense_unit(channels: int, kernel: int, padding: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, SQUEEZE, kernel_size=1, bias=False),
+        *norm_relu(SQUEEZE),
+        nn.Conv2d(SQUEEZE, GROWTH, kernel, padding=padding, groups=GROUPS, bias=False),
+    )
