@@ -95,6 +95,13 @@ def test_scores_hold_where_images_are_resampled(made, monkeypatch, tmp_path):
     assert any("resampled to 0.5" in e.text for e in events if isinstance(e, Noted))
 
 
+def test_a_data_set_that_the_run_never_saw_is_split_by_itself(made, tmp_path):
+    path, _ = made
+    evaluated, events = _evaluated(path, target="synth-he@colon", out=tmp_path)
+    assert evaluated.total == 12
+    assert not any("changed" in e.text for e in events if isinstance(e, Noted))
+
+
 def test_images_that_came_later_never_move_training_images_into_the_test(made, pair, tmp_path):
     path, (source, _) = made
     folder = Path(source.partition(":")[2])

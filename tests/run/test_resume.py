@@ -62,6 +62,15 @@ def _batches(state):
     return {int(v) for key, v in network.items() if key.endswith("num_batches_tracked")}
 
 
+def test_random_numbers_of_the_steps_go_on(pair, tmp_path):
+    values = {"warmup_steps": 2, "adapt_steps": 4, "pool": "random"}
+    how = {"log_every": 1, "method_values": values}
+    straight, _ = trained(plan("mani", pair, tmp_path / "a", **how))
+    run = stopped_at(4, plan("mani", pair, tmp_path / "b", **how))
+    list(resume(run))
+    _same_runs(straight, run)
+
+
 @pytest.mark.parametrize("step", [2, 6])
 def test_loading_processes_change_nothing_and_go_on(pair, tmp_path, step):
     how = {"log_every": 1, "checkpoint_every": 1, **ADABN}
