@@ -45,7 +45,10 @@ class RunConfig(BaseModel):
     checkpoint_every: int = Field(200, ge=1, description="Steps between saved states.")
     log_every: int = Field(10, ge=1, description="Steps between logged losses.")
     mpp: float | None = Field(
-        None, gt=0, description="Micrometres a pixel, where the data do not say it."
+        None,
+        gt=0,
+        description="Micrometres a pixel that images are brought to; that of the labelled data "
+        "if not given.",
     )
     tensorboard: bool = Field(False, description="Also write TensorBoard events (an extra).")
 

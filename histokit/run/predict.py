@@ -104,7 +104,7 @@ def predict(options: PredictOptions) -> Iterator[Event]:
             yield ItemFailed(path.name, number, len(images), str(error))
             continue
         seconds = time.perf_counter() - began
-        count = int(found.ids.max(initial=0))
+        count = np.unique(found.ids[found.ids > 0]).size
         rows.append({"image": str(path), "objects": count, "seconds": round(seconds, 3)})
         yield ItemDone(path.name, number, len(images), seconds, {"objects": float(count)})
     _write_summary(options, rows, failures, trained, machine)

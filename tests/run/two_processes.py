@@ -22,13 +22,13 @@ LONG = {"steps": 4, "adabn_steps": 4}
 
 
 def _watch():
-    begin = module._Session.begin
+    begin = module.Session.begin
 
     def watched(*args, **how):
         SESSIONS.append(begin(*args, **how))
         return SESSIONS[-1]
 
-    module._Session.begin = watched
+    module.Session.begin = watched
 
 
 def _digest():

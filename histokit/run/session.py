@@ -1,0 +1,349 @@
+"""One training in one process: from opened data to kept weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from math import gcd
+from typing import Any
+
+from torch import Tensor
+
+from histokit.data.feeds import Feeds
+from histokit.errors import DataError, HistokitError, Interrupted, NonFiniteLoss, UsageError
+from histokit.interfaces import Access, Adapter, Method, Segmenter, Stateful
+from histokit.io.checkpoints import load_state, save_state, save_weights
+from histokit.io.files import read_json, write_json
+from histokit.io.runs import RunFolder
+from histokit.run.cards import model_card, weights_card
+from histokit.run.context import RunContext
+from histokit.run.domains import Domain
+from histokit.run.events import Event, Noted, Started, Trained, Validated
+from histokit.run.inputs import labels_read, open_domains, open_feeds
+from histokit.run.machine import Machine, told_out_of_memory
+from histokit.run.meter import Meter
+from histokit.run.models import networks_of, weights_of
+from histokit.run.plan import RunPlan
+from histokit.run.provenance import environment
+from histokit.run.signals import Stop, stop_on_request
+from histokit.run.tensorboard import Scalars, tensorboard
+from histokit.run.validate import mean_dice
+from histokit.training.loop import Record, fit
+from histokit.training.seed import generator_state, restore_generators, seed_everything
+
+FAILED = "failed.ckpt"
+"""State saved when a loss was not finite."""
+GPU_CHECK = 20
+"""Most steps between two looks at the losses on a GPU, where looking stalls the device."""
+SLOW_DATA = 0.1
+"""Share of the time spent waiting for data from which on the user is told."""
+
+
+@dataclass
+class Session:
+    """A run under way: the method, its data, and how far it is."""
+
+    plan: RunPlan
+    machine: Machine
+    run: RunFolder
+    method: Method
+    feeds: Feeds
+    domains: Mapping[str, Domain]
+    meter: Meter
+    restored: dict[str, Any] | None
+    notes: list[str]
+    best: dict[str, Any] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    step: int = 0
+
+    @classmethod
+    def begin(cls, plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> Session:
+        """Opens the data, builds the method, and reads the saved state where there is one."""
+        state = load_state(run.last) if resume else None
+        split = read_json(run.path / "split.json") if resume else None
+        domains, notes = open_domains(plan, split)
+        seed_everything(plan.run.seed, deterministic=plan.run.deterministic)
+        labelled = domains.get("source") or domains.get("target")
+        mpp = labelled.mpp if labelled else None
+        tile = int(getattr(plan.config, "tile", 256))
+        context = RunContext(machine, plan.run.seed, tile=tile, mpp=mpp, runs=plan.run.runs)
+        method: Method = plan.spec.load().build(plan.config, context)
+        seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
+        feeds = open_feeds(plan, machine, domains)
+        if machine.rank == 0:
+            _write_beginning(plan, machine, run, domains, resumed=state is not None)
+        meter = Meter(machine.world)
+        session = cls(plan, machine, run, method, feeds, domains, meter, state, notes)
+        if state is not None:
+            _require_whole(state, run, machine)
+            session.step = int(state["step"])
+            session.best = dict(state["best"])
+        return session
+
+    @property
+    def last_phase_from(self) -> int:
+        """The step at which the last phase with steps begins; weights are kept from there on."""
+        steps = [phase.steps for phase in self.method.phases() if phase.steps]
+        return sum(steps[:-1])
+
+    def go(self) -> Iterator[Event]:
+        """Trains to the end."""
+        phases = self.method.phases()
+        plan = {phase.name: phase.steps for phase in phases}
+        total = sum(plan.values())
+        began = time.perf_counter()
+        yield self._said(Started(self.run.path, self.machine.describe(), plan, self.step, total))
+        yield from (self._said(Noted(note)) for note in self.notes)
+        self._mode(training=True)
+        if self.restored is None:
+            self._save_state()
+        with stop_on_request() as stop, memory_hint(), self._drawing() as draw:
+            try:
+                yield from self._steps(total, stop, draw)
+            except NonFiniteLoss as error:
+                raise self._failed(error) from error
+        yield from self._finish(total, time.perf_counter() - began)
+
+    def _drawing(self) -> AbstractContextManager[Scalars | None]:
+        """Where losses and scores are drawn; nowhere without ``--tensorboard``."""
+        if not self.plan.run.tensorboard or self.machine.rank != 0:
+            return nullcontext()
+        return tensorboard(self.run.path / "tensorboard", start=self.step)
+
+    def _steps(self, total: int, stop: Stop, draw: Scalars | None) -> Iterator[Event]:
+        how = self.plan.run
+        look = gcd(GPU_CHECK, how.log_every, how.val_every, how.checkpoint_every)
+        records = fit(
+            self.method.phases(),
+            self.feeds.open,
+            start=self.step,
+            restore=self._restore if self.restored is not None else None,
+            autocast=self.machine.autocast,
+            check_every=look if self.machine.on_gpu else 1,
+        )
+        for record in records:
+            self.step = record.step
+            self.meter.add(record)
+            last = record.step == total
+            if record.step % how.log_every == 0 or last:
+                yield from self._logged(record, draw)
+            if record.step % how.val_every == 0 or last:
+                with self.meter.paused():
+                    yield from self._validated(last, draw)
+            reason = self._asked_to_stop(stop)
+            if record.step % how.checkpoint_every == 0 or last or reason:
+                with self.meter.paused():
+                    self._save_state()
+            if reason and not last:
+                raise self._interrupted(reason)
+
+    def _asked_to_stop(self, stop: Stop) -> str:
+        """The signal that asked, or nothing. Several processes compare notes when they log, so
+        that all of them stop after the same step.
+        """
+        if self.machine.world == 1:
+            return stop.reason
+        if self.step % self.plan.run.log_every:
+            return ""
+        return next(filter(None, self.machine.gathered(stop.reason)), "")
+
+    def _logged(self, record: Record, draw: Scalars | None) -> Iterator[Event]:
+        losses = {name: float(value.detach()) for name, value in record.losses.items()}
+        progress = self.meter.progress(record, losses)
+        if draw is not None:
+            draw(record.step, record.phase, losses)
+        if self.machine.rank == 0:
+            self.run.add_metrics(record.step, record.phase, losses)
+            speed = {"images_per_second": progress.images_per_second, "waited": progress.waited}
+            where = {"step": record.step, "phase": record.phase}
+            self.run.event("progress", **where, losses=losses, **speed)
+        yield progress
+        for text in self.method.warnings(losses, record.step):
+            if text not in self.told:
+                self.told.add(text)
+                yield self._said(Noted(text, warning=True))
+
+    def _validated(self, last: bool, draw: Scalars | None) -> Iterator[Event]:
+        """Measures, and keeps the weights where they are the best of the last phase."""
+        if self.machine.rank != 0:
+            self.machine.fabric.barrier()
+            return
+        selection = self.plan.run.selection
+        score, what = self._score()
+        eligible = self.step > self.last_phase_from
+        if selection == "last" or score is None:
+            better = last
+        else:
+            better = eligible and score > self.best.get("score", float("-inf"))
+        if better:
+            self.best = {"step": self.step, "score": score, "what": what}
+            self._keep_weights()
+        if score is not None:
+            if draw is not None:
+                draw(self.step, "validation", {what: score})
+            self.run.add_metrics(self.step, "validation", {what: score})
+            yield self._said(Validated(self.step, what, score, better))
+        self.machine.fabric.barrier()
+
+    def _score(self) -> tuple[float | None, str]:
+        """Dice on the validation images that the selection rule reads."""
+        role = "target" if self.plan.run.selection == "target-val-oracle" else "source"
+        if self.plan.spec.access is Access.TARGET_LABELS:
+            role = "target"
+        shut = self.plan.spec.access is Access.IMAGES and role == "source"
+        domain = None if shut else self.domains.get(role)
+        method = self.method
+        segmenter = method.segmenter() if isinstance(method, Adapter) else method
+        if domain is None or not isinstance(segmenter, Segmenter) or not domain.part("val"):
+            return None, ""
+        self._mode(training=False)
+        score = mean_dice(segmenter, domain, domain.part("val"), self.machine)
+        self._mode(training=True)
+        return score, f"{role} validation dice"
+
+    def _mode(self, *, training: bool) -> None:
+        for network in networks_of(self.method.stateful()).values():
+            network.train(training)
+
+    def _restore(self) -> None:
+        state, self.restored = self.restored or {}, None
+        try:
+            for name, item in self.method.stateful().items():
+                item.load_state_dict(state["stateful"][name])
+            restore_generators(state["generators"][self.machine.rank])
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise DataError(
+                f"{self.run.last} does not fit the method",
+                found=f"{type(error).__name__}: {str(error).splitlines()[-1].strip()}",
+                hint="it was made by another version of the plugin; train anew",
+            ) from error
+        if self.machine.rank == 0:
+            self.run.forget_metrics_after(self.step)
+            self.run.event("resumed", step=self.step)
+
+    def _state(self, generators: list[dict[str, Any]]) -> dict[str, Any]:
+        stateful: Mapping[str, Stateful] = self.method.stateful()
+        return {
+            "step": self.step,
+            "best": self.best,
+            "stateful": {name: item.state_dict() for name, item in stateful.items()},
+            "generators": generators,
+        }
+
+    def _save_state(self) -> None:
+        generators = self.machine.gathered(generator_state())
+        if self.machine.rank == 0:
+            save_state(self.run.last, self._state(generators))
+            self.run.write_state(status="running", step=self.step, best=self.best)
+        self.machine.fabric.barrier()
+
+    def _keep_weights(self) -> None:
+        self._mode(training=False)
+        card = weights_card(self.plan, self.run, self.method, self.machine, self.domains, self.best)
+        self._mode(training=True)
+        weights: dict[str, Tensor] = weights_of(self.method.stateful())
+        save_weights(self.run.best, weights, card)
+        write_json(self.run.best.with_suffix(".json"), card)
+
+    def _finish(self, total: int, seconds: float) -> Iterator[Event]:
+        if total == 0 and self.machine.rank == 0:
+            self.best = {"step": 0, "score": None, "what": ""}
+            self._keep_weights()
+        if self.machine.rank == 0:
+            self.run.write_state(status="finished", step=self.step, total=total, best=self.best)
+            card = read_json(self.run.best.with_suffix(".json"))
+            (self.run.path / "card.md").write_text(model_card(self.plan, card), encoding="utf-8")
+            self.run.event("finished", step=self.step, seconds=seconds, waited=self.meter.waited)
+        if total and self.meter.waited >= SLOW_DATA:
+            yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
+        step, score = int(self.best.get("step", 0)), self.best.get("score")
+        yield self._said(Trained(self.run.path, step, score, self.plan.run.selection, seconds))
+
+    def _interrupted(self, reason: str) -> Interrupted:
+        return Interrupted(
+            f"stopped by {reason} at step {self.step}; the state is saved",
+            found=str(self.run.last),
+            hint=f"histokit train {self.plan.spec.name} --resume {self.run.path}",
+        )
+
+    def _failed(self, error: NonFiniteLoss) -> NonFiniteLoss:
+        """The error with the place of the saved state. The last good state is left as it is."""
+        saved = self.run.last.with_name(FAILED)
+        try:
+            save_state(saved, {**self._state([generator_state()]), "reason": str(error)})
+        except HistokitError:
+            saved = self.run.last  # the weights themselves are no longer finite
+        place = f"{error.found}; state saved in {saved}"
+        return NonFiniteLoss(error.what, expected=error.expected, found=place, hint=error.hint)
+
+    def _said(self, event: Event) -> Event:
+        if self.machine.rank == 0:
+            self.run.log(_in_words(event))
+        return event
+
+
+def _require_whole(state: Mapping[str, Any], run: RunFolder, machine: Machine) -> None:
+    """Raises DataError where a saved state lacks what a run goes on from, and UsageError where as
+    many processes as made it are not there: each drew its own images.
+    """
+    lacking = {"step", "best", "stateful", "generators"} - state.keys()
+    if lacking:
+        raise DataError(
+            f"{run.last} is not the state of a run",
+            expected="step, best, stateful and generators",
+            found=f"no {', '.join(sorted(lacking))}",
+        )
+    world = len(state["generators"])
+    if world != machine.world:
+        raise UsageError(
+            f"{run.path} was trained by {world} processes",
+            expected=f"{world} to go on with it",
+            found=f"{machine.world}",
+            hint=f"torchrun --nproc-per-node {world} -m histokit train … --resume {run.path}",
+        )
+
+
+def _write_beginning(
+    plan: RunPlan,
+    machine: Machine,
+    run: RunFolder,
+    domains: Mapping[str, Domain],
+    *,
+    resumed: bool,
+) -> None:
+    """What a run begins with; a resumed one keeps the files of its beginning."""
+    run.write_state(status="running")
+    around = environment(machine)
+    if resumed:
+        run.event("resuming", environment=around)
+        return
+    split = {role: {"ref": d.ref, "split": d.split} for role, d in domains.items()}
+    write_json(run.path / "split.json", split)
+    write_json(run.path / "env.json", {**around, "target_labels": labels_read(plan)})
+    run.event("started", device=machine.describe())
+
+
+def memory_hint() -> AbstractContextManager[None]:
+    """Tells what to lower where training runs out of memory."""
+    return told_out_of_memory("lower --batch or --tile, or use --precision bf16")
+
+
+def _in_words(event: Event) -> str:
+    if isinstance(event, Validated):
+        kept = " (kept)" if event.best else ""
+        return f"step {event.step}: {event.what} {event.value:.4f}{kept}"
+    if isinstance(event, Started):
+        phases = ", ".join(f"{name} {steps}" for name, steps in event.phases.items()) or "none"
+        return f"from step {event.step} on {event.device}; steps: {phases}"
+    if isinstance(event, Trained):
+        return f"finished in {event.seconds:.0f} s; kept the weights of step {event.step}"
+    return event.text if isinstance(event, Noted) else repr(event)
+
+
+def _slow_data(waited: float, workers: int) -> str:
+    return (
+        f"{waited:.0%} of the training time went into waiting for data, "
+        f"with {workers} loading processes; --workers {max(2, 2 * workers)} may be faster"
+    )
