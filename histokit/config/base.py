@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -10,8 +13,25 @@ class MethodConfig(BaseModel):
 
     One field is one option of `histokit train METHOD`, one key of a config file and one row of
     the report. Write fields as ``lr: float = Field(1e-4, gt=0, description="Learning rate.")``.
-    The core reads three fields by name where a config has them: `batch` (images a step), `tile`
-    (side of a training window in pixels) and `augment` (see `histokit.data.augment.Augment`).
+    The core reads four fields by name where a config has them: `batch` (images a step), `tile`
+    (side of a training window in pixels), `augment` (see `histokit.data.augment.Augment`) and
+    `channels` (3 for RGB images, 1 for grey ones); see `TrainingWindows`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingWindows:
+    """What the core reads of a method's settings: how its training windows are made."""
+
+    batch: int = 4
+    tile: int = 256
+    augment: str = "none"
+    channels: int = 3
+
+    @classmethod
+    def of(cls, config: BaseModel) -> Self:
+        """Those of the four that `config` has; defaults for the rest."""
+        known = {field.name for field in fields(cls)} & set(type(config).model_fields)
+        return cls(**{name: getattr(config, name) for name in known})

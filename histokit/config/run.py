@@ -13,8 +13,13 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    source: str = Field("", description="Labelled data set, as name[@variant][:path].")
+    source: str = Field(
+        "", description="Labelled data set, as name[@variant][:path]; a+b pools several."
+    )
     target: str = Field("", description="Data set to adapt to, as name[@variant][:path].")
+    pairs: str = Field(
+        "", description="Data set of image pairs to train on, as name[@variant][:path]."
+    )
     data_root: Path | None = Field(
         None, description="Folder that holds data sets; HISTOKIT_DATA if not given."
     )
@@ -36,6 +41,9 @@ class RunConfig(BaseModel):
         (0.8, 0.1, 0.1), description="Shares of training, validation and test, by group."
     )
     split_seed: int = Field(0, ge=0, description="Seed of the split.")
+    types: bool = Field(
+        False, description="Also learn the classes of the labelled objects, where it has any."
+    )
     selection: Literal["source-val", "last", "target-val-oracle"] = Field(
         "source-val",
         description="Which weights to keep: best Dice on source validation, the last, or (reads "

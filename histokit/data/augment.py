@@ -1,26 +1,36 @@
-"""Geometric augmentation of a whole batch on its device, from parameters drawn on the CPU."""
+"""Augmentation of a whole batch on its device, from parameters drawn on the CPU."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
+from skimage.color import hed_from_rgb, rgb_from_hed
 from torch import Tensor
 from torch.nn import functional
 
-Augment = Literal["none", "flip", "rotate", "flip+rotate", "dihedral"]
+Augment = Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"]
+
+STAIN = 0.2
+"""Largest relative change of the amount of a stain."""
+FADE = 0.05
+"""Largest amount of a stain that is added everywhere or taken away, as optical density to base
+e."""
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What happens to one image: flips, then quarter turns, then a rotation in degrees."""
+    """What happens to one image: flips, then quarter turns, then a rotation in degrees; and to its
+    colours: factor and offset of each of three stains, empty for none.
+    """
 
     flip_rows: bool = False
     flip_columns: bool = False
     quarters: int = 0
     degrees: float = 0.0
+    stain: tuple[tuple[float, float], ...] = ()
 
 
 def draw_geometry(kind: Augment, rng: np.random.Generator) -> Geometry:
@@ -28,10 +38,13 @@ def draw_geometry(kind: Augment, rng: np.random.Generator) -> Geometry:
 
     ``flip`` and ``rotate`` each act with probability 0.75; a flip turns rows, columns or both
     with equal chance, a rotation is uniform in -90..90 degrees (Sharma et al. 2022, released
-    code). ``dihedral`` is one of the eight symmetries of the square, without interpolation.
+    code). ``dihedral`` is one of the eight symmetries of the square, without interpolation; with
+    ``stain`` the amounts of haematoxylin, eosin and a residue each change a little, after the HED
+    jitter of Tellez et al. (IEEE Transactions on Medical Imaging 2018).
     """
-    if kind == "dihedral":
-        return Geometry(flip_rows=bool(rng.integers(2)), quarters=int(rng.integers(4)))
+    if kind.startswith("dihedral"):
+        how = Geometry(flip_rows=bool(rng.integers(2)), quarters=int(rng.integers(4)))
+        return replace(how, stain=_draw_stain(rng)) if kind.endswith("stain") else how
     rows = columns = False
     degrees = 0.0
     if "flip" in kind and rng.random() < 0.75:
@@ -40,6 +53,32 @@ def draw_geometry(kind: Augment, rng: np.random.Generator) -> Geometry:
     if "rotate" in kind and rng.random() < 0.75:
         degrees = float(rng.uniform(-90, 90))
     return Geometry(flip_rows=rows, flip_columns=columns, degrees=degrees)
+
+
+def _draw_stain(rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
+    factors, offsets = rng.uniform(1 - STAIN, 1 + STAIN, 3), rng.uniform(-FADE, FADE, 3)
+    return tuple(zip(factors.tolist(), offsets.tolist(), strict=True))
+
+
+def apply_stain(images: Tensor, geometries: list[Geometry]) -> Tensor:
+    """Images [B 3 H W] in 0..1 with the amounts of their stains changed as drawn, kept in 0..1.
+
+    Amounts are read off with the stain colours of scikit-image (Ruifrok and Johnston 2001).
+    """
+    chosen = [index for index, how in enumerate(geometries) if how.stain]
+    if not chosen:
+        return images
+    to_stains, to_colours = (
+        torch.as_tensor(matrix, dtype=images.dtype, device=images.device)
+        for matrix in (hed_from_rgb, rgb_from_hed)
+    )
+    change = torch.tensor([geometries[index].stain for index in chosen]).to(images)
+    stains = torch.einsum("bchw,cs->bshw", -images[chosen].clamp_min(1e-6).log(), to_stains)
+    stains = stains * change[:, :, 0, None, None] + change[:, :, 1, None, None]
+    density = torch.einsum("bshw,sc->bchw", stains, to_colours)
+    jittered = images.clone()
+    jittered[chosen] = torch.exp(-density).clamp(0, 1)
+    return jittered
 
 
 def apply_geometry(batch: Tensor, geometries: list[Geometry], *, nearest: bool = False) -> Tensor:

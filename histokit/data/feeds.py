@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from histokit.data.augment import Augment, Geometry, apply_geometry, draw_geometry
+from histokit.data.augment import Augment, Geometry, apply_geometry, apply_stain, draw_geometry
 from histokit.errors import DataError
 from histokit.interfaces import (
     Batch,
@@ -38,13 +39,20 @@ CACHE_BYTES = 4 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A cut-out: `image` uint8 [H W 3], the key of its image, and where there are labels `truth`
-    int32 [2 H W]: ids, and the class of each pixel.
+    """A cut-out: `image` uint8 [H W C], the key of its image, where there are labels `truth` int32
+    [2 H W]: ids, and the class of each pixel, and of a pair the `other` image uint8 [H W C].
     """
 
     image: NDArray[np.uint8]
     truth: NDArray[np.int32] | None
     key: str
+    other: NDArray[np.uint8] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pixels take."""
+        parts = (self.image, self.truth, self.other)
+        return sum(part.nbytes for part in parts if part is not None)
 
 
 class Pool:
@@ -55,6 +63,7 @@ class Pool:
         records: the images to draw from.
         image: reads an image.
         labels: reads its truth; None for a domain whose labels stay shut.
+        counterpart: reads the image in the other stain; None where there are no pairs.
     """
 
     def __init__(
@@ -62,7 +71,8 @@ class Pool:
         name: str,
         records: Sequence[Record],
         image: ReadImage,
-        labels: ReadLabels | None,
+        labels: ReadLabels | None = None,
+        counterpart: ReadImage | None = None,
     ) -> None:
         if not records:
             raise DataError(
@@ -74,6 +84,7 @@ class Pool:
         self.records = list(records)
         self._read_image = image
         self._read_labels = labels
+        self._read_counterpart = counterpart
         self._kept: dict[int, Window] = {}
         self._bytes = 0
 
@@ -82,6 +93,11 @@ class Pool:
         """Whether windows carry truth."""
         return self._read_labels is not None
 
+    @property
+    def paired(self) -> bool:
+        """Whether windows carry the same place in another stain."""
+        return self._read_counterpart is not None
+
     def whole(self, index: int) -> Window:
         """A whole image with its truth."""
         if index in self._kept:
@@ -89,11 +105,12 @@ class Pool:
         record = self.records[index]
         image = self._read_image(record)
         truth = _truth(self._read_labels(record)) if self._read_labels else None
-        whole = Window(image, truth, f"{self.name}/{record.key}")
-        size = image.nbytes + (0 if truth is None else truth.nbytes)
-        if self._bytes + size <= CACHE_BYTES:
+        other = self._read_counterpart(record) if self._read_counterpart else None
+        whole = Window(image, truth, f"{self.name}/{record.key}", other)
+        _require_same_size(whole)
+        if self._bytes + whole.nbytes <= CACHE_BYTES:
             self._kept[index] = whole
-            self._bytes += size
+            self._bytes += whole.nbytes
         return whole
 
     def draw(self, number: int, side: int, seed: int) -> Window:
@@ -119,16 +136,31 @@ def cut_window(whole: Window, side: int, rng: np.random.Generator) -> Window:
     """A random square of `side` pixels; a smaller image is mirrored at its lower right."""
     height, width = whole.image.shape[:2]
     below, right = max(side - height, 0), max(side - width, 0)
-    image, truth = whole.image, whole.truth
-    if below or right:
-        edge = ((0, below), (0, right))
-        image = np.pad(image, (*edge, (0, 0)), mode="symmetric")
-        truth = None if truth is None else np.pad(truth, ((0, 0), *edge), mode="symmetric")
-    top = int(rng.integers(image.shape[0] - side + 1))
-    left = int(rng.integers(image.shape[1] - side + 1))
+    top = int(rng.integers(max(height, side) - side + 1))
+    left = int(rng.integers(max(width, side) - side + 1))
     rows, columns = slice(top, top + side), slice(left, left + side)
-    cut = None if truth is None else truth[:, rows, columns]
-    return Window(image[rows, columns], cut, whole.key)
+
+    def cut(pixels: NDArray[Any], lead: int) -> NDArray[Any]:
+        """The window, of an array with `lead` axes before rows and columns."""
+        if below or right:
+            edge = [(0, 0)] * lead + [(0, below), (0, right)]
+            edge += [(0, 0)] * (pixels.ndim - len(edge))
+            pixels = np.pad(pixels, edge, mode="symmetric")
+        return pixels[(slice(None),) * lead + (rows, columns)]
+
+    truth = None if whole.truth is None else cut(whole.truth, 1)
+    other = None if whole.other is None else cut(whole.other, 0)
+    return Window(cut(whole.image, 0), truth, whole.key, other)
+
+
+def _require_same_size(whole: Window) -> None:
+    if whole.other is not None and whole.other.shape != whole.image.shape:
+        raise DataError(
+            f"the two images of the pair {whole.key} differ in size",
+            expected=f"{whole.image.shape[0]} x {whole.image.shape[1]} pixels in both",
+            found=f"{whole.other.shape[0]} x {whole.other.shape[1]} in the second",
+            hint="register the pairs first, or leave this one out",
+        )
 
 
 def _truth(labels: Labels) -> NDArray[np.int32]:
@@ -143,18 +175,20 @@ def _truth(labels: Labels) -> NDArray[np.int32]:
 @dataclass(frozen=True, slots=True)
 class Draws:
     """A batch before it is on the device: `images` uint8 [B C H W], `truth` int32 [B 2 H W] or
-    None, keys and one geometry an image.
+    None, the `others` of pairs, uint8 [B C H W] or None, keys and one geometry an image.
     """
 
     images: torch.Tensor
     truth: torch.Tensor | None
+    others: torch.Tensor | None
     keys: tuple[str, ...]
     geometries: list[Geometry]
 
     def pin_memory(self) -> Draws:
         """A copy from which a GPU reads without waiting; called by the loader."""
         truth = None if self.truth is None else self.truth.pin_memory()
-        return replace(self, images=self.images.pin_memory(), truth=truth)
+        others = None if self.others is None else self.others.pin_memory()
+        return replace(self, images=self.images.pin_memory(), truth=truth, others=others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,43 +219,51 @@ class _Steps(Dataset[list[Draws]]):
         how = self.settings
         first = (step * how.world + how.rank) * how.batch
         windows = [pool.draw(first + k, how.side, how.seed) for k in range(how.batch)]
-        images = np.stack([window.image for window in windows]).transpose(0, 3, 1, 2)
+        others = [window.other for window in windows if window.other is not None]
         truths = [window.truth for window in windows if window.truth is not None]
         geometries = [
             draw_geometry(how.augment, stream(how.seed, f"{pool.name}/augment", first + k))
             for k in range(how.batch)
         ]
         return Draws(
-            torch.from_numpy(np.ascontiguousarray(images)),
+            _channels_first([window.image for window in windows]),
             torch.from_numpy(np.stack(truths)) if pool.labelled else None,
+            _channels_first(others) if pool.paired else None,
             tuple(window.key for window in windows),
             geometries,
         )
+
+
+def _channels_first(images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    """Images [H W C] as one tensor [B C H W]."""
+    return torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))
 
 
 class Feeds:
     """Opens the feed that a phase asks for.
 
     Args:
-        source: the labelled pool; for a method trained on target labels, the target's.
-        target: the pool whose labels stay shut; None where the method sees no target.
         settings: batch size, window and seed.
         device: where batches go.
+        source: the labelled pool; for a method trained on target labels, the target's.
+        target: the pool whose labels stay shut; None where the method sees no target.
+        pairs: the pool of image pairs.
         workers: loading processes.
     """
 
     def __init__(
         self,
-        source: Pool | None,
-        target: Pool | None,
         settings: FeedSettings,
         device: torch.device,
+        *,
+        source: Pool | None = None,
+        target: Pool | None = None,
+        pairs: Pool | None = None,
         workers: int = 0,
     ) -> None:
-        self.source = source
-        self.target = target
         self.settings = settings
         self.device = device
+        self.pools = {"source": source, "target": target, "pairs": pairs}
         self.workers = workers
 
     def open(self, feed: Feed, start: int) -> Iterator[Batch]:
@@ -230,26 +272,23 @@ class Feeds:
             return (self._labelled(d) for (d,) in self._load([self._need("source")], start))
         if feed is Feed.UNLABELLED:
             return (self._unlabelled(d) for (d,) in self._load([self._need("target")], start))
+        if feed is Feed.PAIRED:
+            return (self._pair(d) for (d,) in self._load([self._need("pairs")], start))
         pools = [self._need("source"), self._need("target")]
         if feed is Feed.SOURCE_TARGET:
             return (
                 SourceTarget(self._labelled(s), self._unlabelled(t))
                 for s, t in self._load(pools, start)
             )
-        if feed is Feed.UNPAIRED:
-            return (
-                Pair(self._unlabelled(s), self._unlabelled(t)) for s, t in self._load(pools, start)
-            )
-        raise DataError(
-            "paired batches need a data set of image pairs",
-            found=f"{pools[0].name} and {pools[1].name}, which are single images",
-            hint="give a data set whose task is pairs; see `histokit data list`",
-        )
+        return (Pair(self._unlabelled(s), self._unlabelled(t)) for s, t in self._load(pools, start))
 
     def _need(self, role: str) -> Pool:
-        pool = self.source if role == "source" else self.target
+        pool = self.pools[role]
         if pool is None:
-            raise DataError(f"this method needs a {role} data set", hint=f"add --{role} NAME")
+            raise DataError(
+                f"this method needs a data set as --{role}",
+                hint=f"add --{role} NAME; see `histokit data list`",
+            )
         return pool
 
     def _load(self, pools: Sequence[Pool], start: int) -> Iterator[list[Draws]]:
@@ -266,12 +305,22 @@ class Feeds:
         )
         return iter(loader)
 
-    def _images(self, draws: Draws) -> torch.Tensor:
-        images = draws.images.to(self.device, non_blocking=True).float().div_(255)
-        return apply_geometry(images, draws.geometries)
+    def _images(self, pixels: torch.Tensor, draws: Draws) -> torch.Tensor:
+        images = pixels.to(self.device, non_blocking=True).float().div_(255)
+        return apply_stain(apply_geometry(images, draws.geometries), draws.geometries)
 
     def _unlabelled(self, draws: Draws) -> Unlabelled:
-        return Unlabelled(self._images(draws), draws.keys)
+        return Unlabelled(self._images(draws.images, draws), draws.keys)
+
+    def _pair(self, draws: Draws) -> Pair:
+        if draws.others is None:
+            raise DataError(
+                "paired batches were asked of single images",
+                found=", ".join(draws.keys),
+                hint="give a data set whose task is pairs; see `histokit data list`",
+            )
+        other = Unlabelled(self._images(draws.others, draws), draws.keys)
+        return Pair(self._unlabelled(draws), other)
 
     def _labelled(self, draws: Draws) -> Labelled:
         if draws.truth is None:
@@ -282,7 +331,9 @@ class Feeds:
             )
         truth = draws.truth.to(self.device, non_blocking=True)
         truth = apply_geometry(truth, draws.geometries, nearest=True)
-        return Labelled(self._images(draws), truth[:, 0], truth[:, 1].long(), draws.keys)
+        return Labelled(
+            self._images(draws.images, draws), truth[:, 0], truth[:, 1].long(), draws.keys
+        )
 
 
 class _From(torch.utils.data.Sampler[int]):

@@ -18,10 +18,10 @@ def split_records(
 ) -> Split:
     """The keys for training, validation and test, whole groups at a time.
 
-    Official test records stay test, and then the test share is not taken from the others.
-    Groups are dealt in random order, each to the part that is furthest below its share, so that
-    small sets come as near to the shares as whole groups allow, and no part that has a share
-    stays empty while there are groups enough.
+    Records of an official validation or test part stay there, and then that share is not taken
+    from the others. Groups are dealt in random order, each to the part that is furthest below its
+    share, so that small sets come as near to the shares as whole groups allow, and no part that
+    has a share stays empty while there are groups enough.
 
     Args:
         records: all images of a data set.
@@ -29,15 +29,22 @@ def split_records(
         seed: seed of the order.
 
     Raises DataError where there are fewer groups than parts with a share. A data set of official
-    test records alone has no other part.
+    validation and test records alone has no training part.
     """
-    official = [record.key for record in records if record.split == "test"]
-    free = [record for record in records if record.split != "test"]
-    if official and not free:
-        return {"train": [], "val": [], "test": official}
-    parts = ["train", "val"] if official else ["train", "val", "test"]
-    wanted = {part: share for part, share in zip(("train", "val", "test"), shares, strict=True)}
-    wanted = {part: wanted[part] for part in parts if wanted[part] > 0}
+    split: Split = {"train": [], "val": [], "test": []}
+    free = []
+    for record in records:
+        if record.split in ("val", "test"):
+            split[record.split].append(record.key)
+        else:
+            free.append(record)
+    if not free:
+        return split
+    wanted = {
+        part: share
+        for part, share in zip(split, shares, strict=True)
+        if share > 0 and not split[part]
+    }
     groups: dict[str, list[str]] = {}
     for record in free:
         groups.setdefault(record.group, []).append(record.key)
@@ -49,7 +56,6 @@ def split_records(
             hint="give another --split, such as 1,0,0 to train on everything",
         )
     chosen = _deal(groups, wanted, seed)
-    split: Split = {"train": [], "val": [], "test": list(official)}
     for record in free:
         split[chosen[record.group]].append(record.key)
     return split

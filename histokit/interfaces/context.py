@@ -23,7 +23,8 @@ class Context(Protocol):
         precision: ``32-true`` or ``bf16-mixed``.
         seed: the seed of the run; already applied to the global generators.
         channels: image channels, 3 for RGB and 1 for grey.
-        classes: names of the object classes without background; empty where there is one kind.
+        classes: names of the object classes to learn, without background; empty where objects
+            are only told from background.
         tile: side of a training window in pixels.
         mpp: micrometres a pixel of the source, or None where it is unknown.
     """
@@ -35,6 +36,11 @@ class Context(Protocol):
     classes: tuple[str, ...]
     tile: int
     mpp: float | None
+
+    @property
+    def outputs(self) -> int:
+        """Output maps of a network: 1, or with classes one more than there are classes."""
+        ...
 
     def network(self, name: str, in_channels: int, out_channels: int, **options: Any) -> Network:
         """A registered network, built with fresh weights, on the device."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from histokit.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ class Record:
         group: what must not be split between training and test: patient, slide, or the image.
         image: the image file; None where the image is made.
         labels: the label files; empty where there are none.
-        split: the official part (``train`` or ``test``) or None.
+        split: the official part (``train``, ``val`` or ``test``) or None.
         mpp: micrometres a pixel, or None where it is unknown.
     """
 
@@ -79,6 +81,18 @@ class Dataset(ABC):
     @abstractmethod
     def labels(self, record: Record) -> Labels:
         """The truth of an image. Raises DataError with the path."""
+
+    def counterpart(self, record: Record) -> NDArray[np.uint8]:
+        """The same place in the other stain, uint8 [H W 3], of a data set of pairs.
+
+        Raises DataError with the path, and where a data set has no pairs.
+        """
+        raise DataError(
+            f"{record.key} has no counterpart in another stain",
+            expected="a data set of image pairs",
+            found=f"single images, such as {record.image or record.key}",
+            hint="see `histokit data list` for data sets whose task is pairs",
+        )
 
     @abstractmethod
     def verify(self) -> Iterator[Finding]:

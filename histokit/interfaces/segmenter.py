@@ -57,6 +57,11 @@ class Segmenter(ABC):
         """The input sizes that `segment` takes; the core cuts windows that satisfy them."""
         return Sizes()
 
+    @property
+    def channels(self) -> int:
+        """Image channels that `segment` takes: 3 for RGB, 1 for grey."""
+        return 3
+
     @abstractmethod
     def segment(self, images: Images) -> Maps:
         """The maps of a batch of windows, of the images' height and width less `sizes.shrink`.

@@ -33,6 +33,8 @@ class Access(Enum):
     """The labels of the target: an upper bound, never a result of adaptation."""
     IMAGES = "images"
     """Source and target images without any labels."""
+    PAIRS = "pairs"
+    """Pairs of images of the same place in two stains, without labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class DatasetSpec:
         reference: BibTeX.
         mpp: usual micrometres a pixel, or None where the files say it or nobody does.
         classes: names of the object classes without background.
+        variant_classes: the same of the variants whose classes differ.
         variants: what may stand after ``@``, with a line each; the first is the default.
         on_disk: False where the data is made, not read.
         own: True for the user's own files, which only their folder tells apart.
@@ -151,6 +154,7 @@ class DatasetSpec:
     reference: str = ""
     mpp: float | None = None
     classes: tuple[str, ...] = ()
+    variant_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variants: Mapping[str, str] = field(default_factory=dict)
     on_disk: bool = True
     own: bool = False
@@ -160,6 +164,10 @@ class DatasetSpec:
     def load(self) -> Any:
         """The reader class. Raises PluginError where it cannot be imported."""
         return load_object(self.reader, f"data set {self.name}")
+
+    def class_names(self, variant: str = "") -> tuple[str, ...]:
+        """Names of the object classes of a variant, or of the default."""
+        return self.variant_classes.get(variant, self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,7 @@ class NetworkSpec:
         factory: ``module:callable`` taking ``(in_channels, out_channels, **options)`` and giving
             a torch module.
         head: ``module:Class`` of the `histokit.interfaces.network.Head` that reads its output.
+        class_head: the same for a network of more than one output map: background and classes.
         options: fixed options that this name passes to the factory.
         taps: feature maps by name, each the path of a submodule.
         freeze: by name, paths of the submodules whose parameters a method may stop training.
@@ -184,6 +193,7 @@ class NetworkSpec:
     summary: str
     factory: str
     head: str = "histokit.nn.heads:ForegroundHead"
+    class_head: str = "histokit.nn.heads:ClassHead"
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: Mapping[str, str] = field(default_factory=dict)
     freeze: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -19,6 +19,11 @@ class Translator(ABC):
         """The input sizes that `translate` takes; the core cuts windows that satisfy them."""
         return Sizes()
 
+    @property
+    def channels(self) -> int:
+        """Image channels that `translate` takes: 3 for RGB, 1 for grey."""
+        return 3
+
     @abstractmethod
     def translate(self, images: Images) -> Images:
         """The translated images, float32 [B C H W] in 0..1, of the same height and width.

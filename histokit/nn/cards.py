@@ -50,6 +50,7 @@ UNET_SMALL = NetworkSpec(
 )
 """The bilinear network with 16 channels at full resolution instead of 64."""
 
+_HOVER_HEAD = "histokit.nn.hovernet_head:HoverHead"
 _HOVERNET_TAPS = {
     "decoder_last": "branches.np.u0.relu",
     "np_tap": "branches.np.u0.relu",
@@ -78,7 +79,8 @@ def _hovernet(name: str, mode: str, summary: str, sizes: Sizes) -> NetworkSpec:
         name=name,
         summary=summary,
         factory="histokit.nn.hovernet:HoVerNet",
-        head="histokit.nn.hovernet_head:HoverHead",
+        head=_HOVER_HEAD,
+        class_head=_HOVER_HEAD,
         options={"mode": mode},
         taps=_HOVERNET_TAPS,
         freeze=_HOVERNET_FREEZE,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from histokit.errors import ContractError, DataError
+from histokit.errors import ContractError
 from histokit.interfaces.batch import Labelled
 from histokit.interfaces.network import Head
 from histokit.interfaces.segmenter import Instances, Maps
@@ -21,6 +21,7 @@ from histokit.losses.hovernet import (
     pooled_dice,
 )
 from histokit.losses.segmentation import full_precision
+from histokit.nn.heads import class_truth, middle
 from histokit.postprocess.hover import Nuclei, hover
 from histokit.postprocess.hv_maps import Border, fix_mirror_padding, hv_maps
 
@@ -65,7 +66,8 @@ class HoverHead(Head):
         }
         if "tp" in maps:
             types = full_precision(maps["tp"]).softmax(1)
-            classes = _middle(_classes(batch, types.shape[1]), types)
+            # as in the release, a nucleus without a type is background to this branch
+            classes = middle(class_truth(batch, types.shape[1]), types).clamp_min(0)
             terms["tp_ce"] = cross_entropy(types, classes)
             terms["tp_dice"] = pooled_dice(types, classes)
         return terms
@@ -90,7 +92,7 @@ class HoverHead(Head):
 
     def truth(self, batch: Labelled, output: Any) -> Tensor:
         """1 where any nucleus is, however small."""
-        return (_middle(batch.ids, _checked(output)["np"]) > 0)[:, None].float()
+        return (middle(batch.ids, _checked(output)["np"]) > 0)[:, None].float()
 
     def maps(self, output: Any) -> Maps:
         """The logits of ``np``; ``hv`` and the logits ``tp`` are extra."""
@@ -140,29 +142,3 @@ def _checked(output: Any) -> dict[str, Tensor]:
         found=", ".join(output) if isinstance(output, Mapping) else type(output).__name__,
         hint="name a head on the card of the network that reads its output",
     )
-
-
-def _middle(truth: Tensor, like: Tensor) -> Tensor:
-    """The centre of [B H W] that a map [B K h w] speaks of."""
-    height, width = like.shape[-2:]
-    top, left = (truth.shape[-2] - height) // 2, (truth.shape[-1] - width) // 2
-    if top < 0 or left < 0:
-        raise ContractError(
-            "the maps are larger than their truth",
-            expected=f"at most {truth.shape[-2]} x {truth.shape[-1]} pixels",
-            found=f"{height} x {width}",
-        )
-    return truth[..., top : top + height, left : left + width]
-
-
-def _classes(batch: Labelled, count: int) -> Tensor:
-    """The class of each pixel. Raises DataError where there is none, or one too large."""
-    largest = -1 if batch.classes is None else int(batch.classes.max())
-    if batch.classes is None or largest >= count:
-        raise DataError(
-            "the labels do not have the classes that the network is to learn",
-            expected=f"classes 0 (background) to {count - 1}",
-            found="no classes" if largest < 0 else f"class {largest} in " + ", ".join(batch.keys),
-            hint="build the network with one output more than the data set has classes",
-        )
-    return batch.classes

@@ -14,10 +14,21 @@ if TYPE_CHECKING:
 
 @final
 class NetworkSegmenter(Segmenter):
-    """Finds objects with a network and its head, with whatever weights the network has by then."""
+    """Finds objects with a network and its head, with whatever weights the network has by then.
 
-    def __init__(self, network: Network) -> None:
+    Args:
+        network: it, with its head.
+        channels: of the images that it takes.
+    """
+
+    def __init__(self, network: Network, channels: int = 3) -> None:
         self._network = network
+        self._channels = channels
+
+    @property
+    def channels(self) -> int:
+        """Those that were given."""
+        return self._channels
 
     @property
     def sizes(self) -> Sizes:

@@ -50,6 +50,15 @@ def open_source(source: SourceRef, data_root: Path | None = None) -> Dataset:
         raise missing(spec, f"{root}, where it is not") from error
 
 
+def set_name(source: SourceRef, spec: DatasetSpec) -> str:
+    """What a data set is called in tables: its name with its variant; the folder's name for the
+    user's own files.
+    """
+    if spec.own and source.path is not None:
+        return source.path.expanduser().resolve().name
+    return f"{source.name}@{source.variant}" if source.variant else source.name
+
+
 def find_root(
     spec: DatasetSpec,
     path: Path | None = None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from histokit.errors import DataError, UsageError
-from histokit.registry.discovery import METHODS, normalise, scan
+from histokit.registry.discovery import DATASETS, METHODS, normalise, scan
 
 RUN_FILE = "run.yaml"
 """The file that makes a folder a run."""
@@ -81,6 +82,23 @@ def parse_source(text: str) -> SourceRef:
             hint="see `histokit data list`",
         )
     return SourceRef(f"{owner}{name}", variant, Path(path).expanduser() if path else None)
+
+
+def parse_pool(text: str) -> list[SourceRef]:
+    """Takes apart ``a+b``, where each part is what `parse_source` reads.
+
+    A plus sign parts two data sets only where the name of an offered one follows, so that folders
+    may have plus signs in their names.
+    """
+    names = {offer.name for offer in scan().offers if offer.group == DATASETS}
+    parts: list[str] = []
+    for piece in text.split("+"):
+        name = re.split("[@:]", _split_owner(piece.strip())[1], maxsplit=1)[0]
+        if parts and name not in names:
+            parts[-1] += f"+{piece}"
+        else:
+            parts.append(piece)
+    return [parse_source(part) for part in parts]
 
 
 def _means_path(text: str, path: Path) -> bool:

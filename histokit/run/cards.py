@@ -8,6 +8,7 @@ from typing import Any
 from histokit import __version__
 from histokit.interfaces import Method
 from histokit.io.runs import RunFolder
+from histokit.run.context import context_of
 from histokit.run.domains import Domain
 from histokit.run.machine import Machine
 from histokit.run.plan import RunPlan
@@ -23,7 +24,7 @@ def weights_card(
     best: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The JSON card of a weights file: all that is needed to use it and to judge it."""
-    labelled = domains.get("source") or domains.get("target")
+    context = context_of(plan, machine, domains)
     preset = plan.spec.presets.get(plan.preset)
     return {
         "method": plan.spec.name,
@@ -32,12 +33,13 @@ def weights_card(
         "run": run.id,
         "digest": plan.digest(),
         "histokit": __version__,
-        "tile": int(getattr(plan.config, "tile", 256)),
-        "mpp": labelled.mpp if labelled else None,
+        "tile": context.tile,
+        "channels": context.channels,
+        "mpp": context.mpp,
         "stain_in": preset.stain_in if preset else "",
         "stain_out": preset.stain_out if preset else "",
-        "classes": list(preset.classes) if preset else [],
-        "data": {role: domain.ref.partition(":")[0] for role, domain in domains.items()},
+        "classes": list(context.classes),
+        "data": {role: domain.name for role, domain in domains.items()},
         "data_licences": {d.spec.name: d.spec.licence for d in domains.values()},
         "seed": plan.run.seed,
         "selection": plan.run.selection,

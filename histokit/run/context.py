@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from histokit.config.base import TrainingWindows
+from histokit.errors import DataError
 from histokit.interfaces import Network, Segmenter, Translator
 from histokit.interfaces.spec import load_object
 from histokit.registry.networks import find_network
+from histokit.run.domains import Domain
 from histokit.run.machine import Machine
+from histokit.run.plan import RunPlan
 from histokit.training.updater import Updater
 
 
@@ -35,6 +39,11 @@ class RunContext:
         return self.machine.device
 
     @property
+    def outputs(self) -> int:
+        """Output maps of a network: 1, or with classes one more than there are classes."""
+        return len(self.classes) + 1 if self.classes else 1
+
+    @property
     def precision(self) -> str:
         """The number format of training steps."""
         return self.machine.precision
@@ -47,7 +56,8 @@ class RunContext:
         module = module.to(self.device)
         if self.machine.on_gpu:
             module = module.to(memory_format=torch.channels_last)
-        head = load_object(spec.head, f"network {name}")()
+        head_path = spec.head if out_channels == 1 else spec.class_head
+        head = load_object(head_path, f"network {name}")()
         return Network(spec.name, module, head, spec.taps, spec.sizes, spec.freeze)
 
     def translator(self, ref: str) -> Translator:
@@ -82,3 +92,41 @@ class RunContext:
             schedule=schedule,
             reduce=self.machine.mean if self.machine.world > 1 else None,
         )
+
+
+def context_of(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -> RunContext:
+    """The surroundings of a training run.
+
+    Raises DataError where classes are to be learned and the labelled data set has none.
+    """
+    first = domains.get("source") or domains.get("target") or domains.get("pairs")
+    windows = TrainingWindows.of(plan.config)
+    classes = first.classes if plan.run.types and first else ()
+    if plan.run.types and not classes:
+        raise DataError(
+            "there are no classes to learn",
+            expected="a labelled data set with classes, because of --types",
+            found=first.name if first else "no data set",
+            hint="leave out --types, or see `histokit data info NAME` for the classes",
+        )
+    return RunContext(
+        machine,
+        plan.run.seed,
+        channels=windows.channels,
+        classes=classes,
+        tile=windows.tile,
+        mpp=first.mpp if first else None,
+        runs=plan.run.runs,
+    )
+
+
+def context_of_card(card: Mapping[str, Any], machine: Machine, runs: Path) -> RunContext:
+    """The surroundings that the weights of `card` were trained in."""
+    return RunContext(
+        machine,
+        channels=card.get("channels", 3),
+        classes=tuple(card.get("classes", ())),
+        tile=card["tile"],
+        mpp=card["mpp"],
+        runs=runs,
+    )

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import resize
 
+from histokit.data.pooled import Pooled, pooled_card
 from histokit.data.split import Split, split_records
 from histokit.errors import DataError
 from histokit.interfaces import Dataset, DatasetSpec, Labels, Record
-from histokit.registry.datasets import find_dataset, open_source
-from histokit.registry.refs import parse_source
+from histokit.registry.datasets import find_dataset, open_source, set_name
+from histokit.registry.refs import parse_pool
 
 SAME_MPP = 0.1
 """Relative difference of pixel sizes that is left alone."""
@@ -40,9 +41,17 @@ class Domain:
 
     @property
     def name(self) -> str:
-        """The data set's name with its variant; the folder's name for the user's own files."""
-        head, _, path = self.ref.partition(":")
-        return Path(path).expanduser().resolve().name if self.spec.own and path else head
+        """The data set's name with its variant; the folder's name for the user's own files; the
+        names of a pool joined by plus signs.
+        """
+        members = parse_pool(self.ref)
+        return self.spec.name if len(members) > 1 else set_name(members[0], self.spec)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the object classes 1..K; empty where there is one kind."""
+        members = parse_pool(self.ref)
+        return self.spec.class_names(members[0].variant if len(members) == 1 else "")
 
     def part(self, part: str) -> list[Record]:
         """The records of ``train``, ``val``, ``test`` or ``all``, in order."""
@@ -73,6 +82,10 @@ class Domain:
         factor = self.scale(record)
         return labels if factor == 1.0 else Labels(rescale_ids(labels.ids, factor), labels.classes)
 
+    def counterpart(self, record: Record) -> NDArray[np.uint8]:
+        """The same place in the other stain at the run's pixel size, uint8 [H W 3]."""
+        return rescale_image(self.data.counterpart(record), self.scale(record))
+
 
 def open_domain(
     ref: str,
@@ -85,7 +98,7 @@ def open_domain(
     """Opens what the user typed after ``--source`` or ``--target``.
 
     Args:
-        ref: ``name[@variant][:path]``.
+        ref: ``name[@variant][:path]``, or several joined by plus signs.
         data_root: folder that holds data sets.
         shares: of training, validation and test.
         split_seed: seed of the split.
@@ -93,11 +106,9 @@ def open_domain(
 
     Raises DataError when the data set is missing, or has lost images of the earlier split.
     """
-    source = parse_source(ref)
-    spec = find_dataset(source.name)
-    data: Dataset = open_source(source, data_root)
+    spec, data = _opened(ref, data_root)
     if split is None:
-        return Domain(ref, spec, data, split_records(data.records(), shares, split_seed))
+        return Domain(ref, spec, data, _split(data, shares, split_seed))
     lost = {key for keys in split.values() for key in keys} - {r.key for r in data.records()}
     if lost:
         raise DataError(
@@ -107,6 +118,22 @@ def open_domain(
             hint="point to the same data with --data-root or name:path",
         )
     return Domain(ref, spec, data, {part: list(keys) for part, keys in split.items()})
+
+
+def _opened(ref: str, data_root: Path | None) -> tuple[DatasetSpec, Dataset]:
+    members = parse_pool(ref)
+    if len(members) == 1:
+        return find_dataset(members[0].name), open_source(members[0], data_root)
+    found = [(member, find_dataset(member.name)) for member in members]
+    cards = [(set_name(m, spec), spec, spec.class_names(m.variant)) for m, spec in found]
+    return pooled_card(cards), Pooled.open(data_root, ref)
+
+
+def _split(data: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
+    """The split of a data set; each member of a pool is split as it would be alone."""
+    parts = data.parts() if isinstance(data, Pooled) else [data.records()]
+    splits = [split_records(records, shares, seed) for records in parts]
+    return {part: [key for split in splits for key in split[part]] for part in splits[0]}
 
 
 def require_labels(domain: Domain, *parts: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from histokit.data.colour import as_grey
 from histokit.errors import ContractError
 from histokit.interfaces import Instances, Maps, Segmenter
 from histokit.run.machine import Machine, told_out_of_memory
@@ -49,8 +50,10 @@ def segment_image(
         lower: what to try when memory runs out.
 
     Raises ContractError when the segmenter returns what the interface does not allow, DeviceError
-    when memory runs out.
+    when memory runs out, DataError where the segmenter takes grey images and this has colours.
     """
+    if segmenter.channels == 1:
+        image = as_grey(image, "the image")
     height, width = image.shape[:2]
     side = min(windows.side, max(height, width) + segmenter.sizes.shrink)
     places = grid(height, width, side, windows.overlap, segmenter.sizes)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from histokit.config.base import TrainingWindows
+from histokit.data.augment import Augment
+from histokit.data.colour import grey_reader
 from histokit.data.feeds import Feeds, FeedSettings, Pool
 from histokit.interfaces import Access
 from histokit.run.domains import Domain, at_mpp, open_domain, require_labels
@@ -16,7 +19,10 @@ def open_domains(
     plan: RunPlan, split: Mapping[str, Any] | None
 ) -> tuple[dict[str, Domain], list[str]]:
     """The data sets that the method may read, at one pixel size, and lines about them."""
-    wanted = {"source": plan.run.source, "target": plan.run.target}
+    if plan.spec.access is Access.PAIRS:
+        wanted = {"pairs": plan.run.pairs}
+    else:
+        wanted = {"source": plan.run.source, "target": plan.run.target}
     oracle = plan.run.selection == "target-val-oracle"
     if plan.spec.access is Access.NOTHING or (plan.spec.access is Access.SOURCE and not oracle):
         wanted.pop("target")
@@ -46,7 +52,7 @@ def open_domains(
 
 def _labels_needed(plan: RunPlan) -> dict[str, tuple[str, ...]]:
     """The parts of each data set whose labels the run reads."""
-    if plan.spec.access in (Access.NOTHING, Access.IMAGES):
+    if plan.spec.access in (Access.NOTHING, Access.IMAGES, Access.PAIRS):
         return {}
     trains = "target" if plan.spec.access is Access.TARGET_LABELS else "source"
     chooses = "target" if plan.run.selection == "target-val-oracle" else trains
@@ -68,27 +74,44 @@ def open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
     """The training images of each domain as the method may see them: labels stay shut where the
     card does not ask for them.
     """
-    config = plan.config
+    windows = TrainingWindows.of(plan.config)
     settings = FeedSettings(
-        batch=int(getattr(config, "batch", 4)),
-        side=int(getattr(config, "tile", 256)),
-        augment=getattr(config, "augment", "none"),
+        batch=windows.batch,
+        side=windows.tile,
+        augment=cast(Augment, windows.augment),
         seed=plan.run.seed,
         rank=machine.rank,
         world=machine.world,
     )
     workers = plan.run.workers if plan.run.workers >= 0 else (4 if machine.on_gpu else 0)
-    labelled_role = "target" if plan.spec.access is Access.TARGET_LABELS else "source"
-    pools: dict[str, Pool] = {}
-    for role, domain in domains.items():
-        shut = role != labelled_role or plan.spec.access is Access.IMAGES
-        name = f"{role}:{domain.name}"
-        labels = None if shut else domain.labels
-        pools[role] = Pool(name, domain.part("train"), domain.image, labels)
-    labelled = pools.get(labelled_role)
+    pools = {role: _pool(plan, role, domain) for role, domain in domains.items()}
+    labelled = pools.get("target" if plan.spec.access is Access.TARGET_LABELS else "source")
     adapts = plan.spec.access in (Access.TARGET_IMAGES, Access.IMAGES)
-    target = pools.get("target") if adapts else None
-    return Feeds(labelled, target, settings, machine.device, workers)
+    return Feeds(
+        settings,
+        machine.device,
+        source=labelled,
+        target=pools.get("target") if adapts else None,
+        pairs=pools.get("pairs"),
+        workers=workers,
+    )
+
+
+def _pool(plan: RunPlan, role: str, domain: Domain) -> Pool:
+    """The training images of a domain, with labels or counterparts as far as the card asks."""
+    access = plan.spec.access
+    labelled = "target" if access is Access.TARGET_LABELS else "source"
+    grey = TrainingWindows.of(plan.config).channels == 1
+    image = grey_reader(domain.image) if grey else domain.image
+    counterpart = grey_reader(domain.counterpart) if grey else domain.counterpart
+    opened = role == labelled and access not in (Access.IMAGES, Access.PAIRS)
+    return Pool(
+        f"{role}:{domain.name}",
+        domain.part("train"),
+        image,
+        labels=domain.labels if opened else None,
+        counterpart=counterpart if role == "pairs" else None,
+    )
 
 
 def labels_read(plan: RunPlan) -> str:

@@ -26,7 +26,7 @@ from histokit.io.checkpoints import load_weights
 from histokit.io.runs import RunFolder, list_runs
 from histokit.registry.methods import find_method, find_preset
 from histokit.registry.refs import parse_ref
-from histokit.run.context import RunContext
+from histokit.run.context import RunContext, context_of_card
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.probe import check_probe, probe
 
@@ -70,12 +70,12 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
             "two sets of weights are named", found=f"{ref} and {run}", hint="leave one of them out"
         )
     if parsed.kind == "run" and parsed.path is not None:
-        return _from_run(RunFolder.open(parsed.path), machine, "")
+        return _from_run(RunFolder.open(parsed.path), machine, runs, "")
     if parsed.kind == "weights" and parsed.path is not None:
-        return _from_weights(parsed.path, machine, None, "")
+        return _from_weights(parsed.path, machine, runs, None, "")
     spec = find_method(parsed.name)
     if run is not None:
-        given = _from_path(run, machine)
+        given = _from_path(run, machine, runs)
         if given.spec.name != spec.name:
             raise UsageError(
                 f"{run} does not hold {spec.name}",
@@ -86,11 +86,11 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
     if spec.access is Access.NOTHING:
         preset = find_preset(spec, parsed.preset).overrides if parsed.preset else {}
         config = resolve(spec.config, [Layer("preset", preset)]).config
-        method = spec.load().build(config, RunContext(machine))
+        method = spec.load().build(config, RunContext(machine, runs=runs))
         return Trained(_at_rest(method), spec, {}, None, f"{spec.name} needs no training")
     shipped = _preset_weights(spec, parsed.preset)
     if shipped is not None:
-        return _from_weights(shipped, machine, None, f"weights of {ref}: {shipped}")
+        return _from_weights(shipped, machine, runs, None, f"weights of {ref}: {shipped}")
     return _newest(spec, parsed.preset, machine, runs)
 
 
@@ -169,13 +169,13 @@ def put_weights(
             ) from error
 
 
-def _from_path(path: Path, machine: Machine) -> Trained:
+def _from_path(path: Path, machine: Machine, runs: Path) -> Trained:
     if path.is_file() or path.suffix == ".safetensors":
-        return _from_weights(path, machine, None, "")
-    return _from_run(RunFolder.open(path), machine, "")
+        return _from_weights(path, machine, runs, None, "")
+    return _from_run(RunFolder.open(path), machine, runs, "")
 
 
-def _from_run(run: RunFolder, machine: Machine, note: str) -> Trained:
+def _from_run(run: RunFolder, machine: Machine, runs: Path, note: str) -> Trained:
     if not run.best.exists():
         raise DataError(
             f"{run.path} holds no finished weights",
@@ -183,10 +183,12 @@ def _from_run(run: RunFolder, machine: Machine, note: str) -> Trained:
             found=f"a run that is {run.state().get('status', 'not begun')}",
             hint=f"histokit train {run.settings()['method']} --resume {run.path}",
         )
-    return _from_weights(run.best, machine, run, note)
+    return _from_weights(run.best, machine, runs, run, note)
 
 
-def _from_weights(path: Path, machine: Machine, run: RunFolder | None, note: str) -> Trained:
+def _from_weights(
+    path: Path, machine: Machine, runs: Path, run: RunFolder | None, note: str
+) -> Trained:
     weights, card = load_weights(path)
     lacking = [key for key in CARD_KEYS if key not in card]
     if lacking:
@@ -197,7 +199,7 @@ def _from_weights(path: Path, machine: Machine, run: RunFolder | None, note: str
         )
     spec = find_method(card["method"])
     config = resolve(spec.config, [Layer(str(path), card["settings"])]).config
-    context = RunContext(machine, tile=card["tile"], mpp=card["mpp"])
+    context = context_of_card(card, machine, runs)
     with told_out_of_memory("free the memory of the device, or use --device cpu"):
         method: Method = spec.load().build(config, context)
         put_weights(method.stateful(), weights, path)
@@ -211,7 +213,7 @@ def _newest(spec: MethodSpec, preset: str, machine: Machine, runs: Path) -> Trai
         settings = run.settings()
         same = settings["method"] == spec.name and preset in ("", settings.get("preset", ""))
         if same and run.best.exists() and run.state().get("status") == "finished":
-            return _from_run(run, machine, f"newest finished run of {spec.name}: {run.path}")
+            return _from_run(run, machine, runs, f"newest finished run of {spec.name}: {run.path}")
     option = f" --preset {preset}" if preset else ""
     raise UsageError(
         f"there are no trained weights of {spec.name}{':' + preset if preset else ''}",

@@ -19,7 +19,7 @@ from histokit.interfaces import Access, MethodSpec
 from histokit.registry.datasets import find_dataset
 from histokit.registry.methods import find_method, find_preset
 from histokit.registry.networks import find_network
-from histokit.registry.refs import parse_source
+from histokit.registry.refs import parse_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,7 @@ def require_data(spec: MethodSpec, run: RunConfig) -> None:
         Access.TARGET_IMAGES: ["source", "target"],
         Access.TARGET_LABELS: ["target"],
         Access.IMAGES: ["source", "target"],
+        Access.PAIRS: ["pairs"],
     }[spec.access]
     if run.selection == "target-val-oracle" and spec.access is Access.SOURCE:
         needs.append("target")
@@ -131,8 +132,9 @@ def require_data(spec: MethodSpec, run: RunConfig) -> None:
 
 def _require_names(config: BaseModel, run: RunConfig) -> None:
     """Finds the cards of the data sets and the network, before a run folder is made for them."""
-    for ref in filter(None, (run.source, run.target)):
-        find_dataset(parse_source(ref).name)
+    for ref in filter(None, (run.source, run.target, run.pairs)):
+        for member in parse_pool(ref):
+            find_dataset(member.name)
     network = getattr(config, "network", None)
     if isinstance(network, str):
         find_network(network)

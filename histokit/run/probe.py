@@ -25,7 +25,7 @@ def probe(method: Method, device: torch.device) -> dict[str, float]:
     found = method.segmenter() if isinstance(method, Adapter) else method
     if not isinstance(found, Segmenter | Translator):
         return {}
-    images = _pattern(found.sizes.fit(SIDE)).to(device)
+    images = _pattern(found.sizes.fit(SIDE), found.channels).to(device)
     output = (
         found.segment(images).logits if isinstance(found, Segmenter) else found.translate(images)
     )
@@ -49,10 +49,11 @@ def check_probe(expected: Mapping[str, float], found: Mapping[str, float], name:
         )
 
 
-def _pattern(side: int) -> Tensor:
-    """A smooth coloured pattern, float32 [1 3 side side] in 0..1, without random numbers."""
+def _pattern(side: int, channels: int) -> Tensor:
+    """A smooth pattern, float32 [1 channels side side] in 0..1, without random numbers."""
     rows, columns = np.mgrid[0:side, 0:side] / side
     waves = [
-        np.sin(2 * np.pi * (k + 1) * rows) * np.cos(2 * np.pi * (3 - k) * columns) for k in range(3)
+        np.sin(2 * np.pi * (k + 1) * rows) * np.cos(2 * np.pi * (3 - k) * columns)
+        for k in range(channels)
     ]
     return torch.from_numpy(0.5 + 0.4 * np.stack(waves)).float()[None]

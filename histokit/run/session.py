@@ -18,7 +18,7 @@ from histokit.io.checkpoints import load_state, save_state, save_weights
 from histokit.io.files import read_json, write_json
 from histokit.io.runs import RunFolder
 from histokit.run.cards import model_card, weights_card
-from histokit.run.context import RunContext
+from histokit.run.context import context_of
 from histokit.run.domains import Domain
 from histokit.run.events import Event, Noted, Started, Trained, Validated
 from histokit.run.inputs import labels_read, open_domains, open_feeds
@@ -65,10 +65,7 @@ class Session:
         split = read_json(run.path / "split.json") if resume else None
         domains, notes = open_domains(plan, split)
         seed_everything(plan.run.seed, deterministic=plan.run.deterministic)
-        labelled = domains.get("source") or domains.get("target")
-        mpp = labelled.mpp if labelled else None
-        tile = int(getattr(plan.config, "tile", 256))
-        context = RunContext(machine, plan.run.seed, tile=tile, mpp=mpp, runs=plan.run.runs)
+        context = context_of(plan, machine, domains)
         method: Method = plan.spec.load().build(plan.config, context)
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = open_feeds(plan, machine, domains)
@@ -192,8 +189,8 @@ class Session:
         role = "target" if self.plan.run.selection == "target-val-oracle" else "source"
         if self.plan.spec.access is Access.TARGET_LABELS:
             role = "target"
-        shut = self.plan.spec.access is Access.IMAGES and role == "source"
-        domain = None if shut else self.domains.get(role)
+        shut = self.plan.spec.access in (Access.IMAGES, Access.PAIRS)
+        domain = None if shut and role == "source" else self.domains.get(role)
         method = self.method
         segmenter = method.segmenter() if isinstance(method, Adapter) else method
         if domain is None or not isinstance(segmenter, Segmenter) or not domain.part("val"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from skimage.color import hed_from_rgb, separate_stains
 
-from histokit.data.augment import Geometry, apply_geometry, draw_geometry
+from histokit.data.augment import Geometry, apply_geometry, apply_stain, draw_geometry
 
 IMAGE = torch.arange(2 * 5 * 5, dtype=torch.float32).reshape(1, 2, 5, 5)
 
@@ -67,3 +68,25 @@ def test_draws_are_as_named(kind):
     assert flips == pytest.approx(expected_flips, abs=0.08)
     assert len(turns) / 400 == pytest.approx(expected_turns, abs=0.08)
     assert any(g.quarters for g in drawn) == (kind == "dihedral")
+
+
+def test_stain_changes_colours_as_drawn():
+    """Without change the image comes back; twice the haematoxylin doubles its optical density."""
+    rgb = torch.rand(2, 3, 5, 4) * 0.8 + 0.1
+    same = Geometry(stain=((1.0, 0.0),) * 3)
+    twice = Geometry(stain=((2.0, 0.0), (1.0, 0.0), (1.0, 0.0)))
+    assert torch.allclose(apply_stain(rgb, [same, same]), rgb, atol=1e-5)
+    assert torch.equal(apply_stain(rgb, [Geometry(), twice])[0], rgb[0])
+    before = separate_stains(rgb[1].permute(1, 2, 0).numpy().astype(float), hed_from_rgb)
+    after = apply_stain(rgb, [same, twice])[1].permute(1, 2, 0).numpy().astype(float)
+    grown = separate_stains(after, hed_from_rgb)
+    inside = (after > 1e-3).all(-1) & (after < 0.999).all(-1) & (before > 0).all(-1)
+    assert inside.any()
+    np.testing.assert_allclose(grown[inside][:, 0], 2 * before[inside][:, 0], rtol=1e-2)
+    np.testing.assert_allclose(grown[inside][:, 1], before[inside][:, 1], atol=1e-3)
+
+
+def test_only_stain_asks_for_stain():
+    rng = np.random.default_rng(0)
+    assert len(draw_geometry("dihedral+stain", rng).stain) == 3
+    assert not any(draw_geometry(kind, rng).stain for kind in ("dihedral", "flip+rotate"))

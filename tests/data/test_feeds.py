@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from histokit.data.colour import grey_reader
 from histokit.data.feeds import Feeds, FeedSettings, Pool
 from histokit.errors import DataError
 from histokit.interfaces import Feed, Labelled, Labels, Record, SourceTarget, Unlabelled
@@ -33,8 +34,18 @@ def _pool(name, labelled=True, sizes=((20, 30), (16, 16), (10, 40))):
     return Pool(name, records, image, labels if labelled else None)
 
 
+def _pairs(change=lambda image: 255 - image):
+    """Pairs whose second image is `change` of the first."""
+    pool = _pool("pairs", labelled=False)
+    image = pool._read_image
+    return Pool("pairs", pool.records, image, counterpart=lambda record: change(image(record)))
+
+
 def _feeds(settings=SETTINGS, workers=0):
-    return Feeds(_pool("source"), _pool("target", labelled=False), settings, CPU, workers)
+    shut = _pool("target", labelled=False)
+    return Feeds(
+        settings, CPU, source=_pool("source"), target=shut, pairs=_pairs(), workers=workers
+    )
 
 
 def _take(feeds, feed, start, number):
@@ -87,7 +98,7 @@ def test_target_batches_have_no_labels():
 
 
 def test_labels_of_a_shut_pool_cannot_be_drawn():
-    feeds = Feeds(_pool("target", labelled=False), None, SETTINGS, CPU)
+    feeds = Feeds(SETTINGS, CPU, source=_pool("target", labelled=False))
     with pytest.raises(DataError, match="shut"):
         _take(feeds, Feed.LABELLED, 0, 1)
 
@@ -112,6 +123,35 @@ def test_an_empty_pool_and_a_missing_one_are_told():
     with pytest.raises(DataError, match="no training images"):
         Pool("x", [], lambda record: None, None)
     with pytest.raises(DataError, match="--target"):
-        _take(Feeds(_pool("source"), None, SETTINGS, CPU), Feed.SOURCE_TARGET, 0, 1)
-    with pytest.raises(DataError, match="pairs"):
-        _take(_feeds(), Feed.PAIRED, 0, 1)
+        _take(Feeds(SETTINGS, CPU, source=_pool("source")), Feed.SOURCE_TARGET, 0, 1)
+    with pytest.raises(DataError, match="--pairs"):
+        _take(Feeds(SETTINGS, CPU, source=_pool("source")), Feed.PAIRED, 0, 1)
+    with pytest.raises(DataError, match="single images"):
+        _take(Feeds(SETTINGS, CPU, pairs=_pool("source")), Feed.PAIRED, 0, 1)
+
+
+def test_both_images_of_a_pair_show_the_same_place():
+    """Cut, mirrored at small images and turned alike."""
+    for batch in _take(_feeds(), Feed.PAIRED, 0, 4):
+        assert batch.source.keys == batch.target.keys
+        assert torch.allclose(batch.source.images, 1 - batch.target.images, atol=1e-6)
+
+
+def test_pairs_of_two_sizes_are_told():
+    pool = _pairs(lambda image: image[:-1])
+    with pytest.raises(DataError, match="differ in size") as told:
+        _take(Feeds(SETTINGS, CPU, pairs=pool), Feed.PAIRED, 0, 1)
+    assert "pairs/" in str(told.value)
+
+
+def test_grey_images_keep_one_channel_and_colours_are_refused():
+    pool = _pool("source")
+    grey = Pool("grey", pool.records, grey_reader(pool._read_image))
+    batch = _take(Feeds(SETTINGS, CPU, target=grey), Feed.UNLABELLED, 0, 1)[0]
+    assert batch.images.shape == (3, 1, 16, 16)
+
+    def red(record):
+        return pool._read_image(record) * np.array([1, 0, 0], np.uint8)
+
+    with pytest.raises(DataError, match="colour image"):
+        Pool("red", pool.records, grey_reader(red)).whole(0)

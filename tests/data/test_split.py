@@ -57,3 +57,11 @@ def test_too_few_patients_is_told():
     with pytest.raises(DataError, match="at least 3 groups"):
         split_records(_records([5, 5]), SHARES, 0)
     assert split_records(_records([5, 5]), (1, 0, 0), 0)["test"] == []
+
+
+def test_an_official_validation_part_stays():
+    records = [*_records([1] * 10), *(Record(f"v{k}", f"v{k}", split="val") for k in range(2))]
+    split = split_records(records, (0.5, 0.3, 0.2), 0)
+    assert split["val"] == ["v0", "v1"]
+    assert len(split["train"]) == 7
+    assert len(split["test"]) == 3

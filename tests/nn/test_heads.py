@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from histokit.errors import ContractError
+from histokit.errors import ContractError, DataError
 from histokit.interfaces.batch import Labelled
 from histokit.interfaces.segmenter import Maps
-from histokit.nn.heads import ForegroundHead
+from histokit.nn.heads import ClassHead, ForegroundHead
 
 HEAD = ForegroundHead()
 
@@ -82,3 +82,61 @@ def test_two_discs_are_two_objects():
 def test_a_batch_is_not_decoded():
     with pytest.raises(ContractError, match="one image"):
         HEAD.decode(Maps(torch.zeros(2, 1, 4, 4), "sigmoid"))
+
+
+def classed(ids, classes):
+    plain = batch(ids)
+    return Labelled(plain.images, plain.ids, torch.as_tensor(classes).long(), plain.keys)
+
+
+def two_discs():
+    """Ids and classes [1 24 48] of two far discs, of class 2 and 1."""
+    rows, columns = np.mgrid[:24, :48]
+    ids = np.zeros((1, 24, 48), np.int32)
+    ids[0][(rows - 12) ** 2 + (columns - 12) ** 2 < 64] = 1
+    ids[0][(rows - 12) ** 2 + (columns - 34) ** 2 < 64] = 2
+    return ids, np.array([0, 2, 1])[ids]
+
+
+def logits_of(classes, sure=20.0):
+    hot = torch.nn.functional.one_hot(torch.as_tensor(classes), 3).movedim(-1, 1).float()
+    return sure * hot
+
+
+def test_classes_are_learned_and_read_again():
+    ids, classes = two_discs()
+    output = logits_of(classes)
+    terms = ClassHead().losses(output, classed(ids, classes))
+    assert float(sum(terms.values())) == pytest.approx(0, abs=1e-3)
+    wrong = ClassHead().losses(output, classed(ids, np.array([0, 1, 2])[ids]))
+    assert float(wrong["ce"]) > 1
+    assert float(wrong["dice"]) > 0.9
+    found = ClassHead().decode(ClassHead().maps(output))
+    assert np.array_equal(found.ids > 0, ids[0] > 0)
+    assert found.classes == {1: 2, 2: 1}
+
+
+def test_the_foreground_of_classes_is_any_of_them():
+    ids, classes = two_discs()
+    output = logits_of(classes)
+    assert torch.equal(ClassHead().foreground(output) > 0, torch.as_tensor(ids)[:, None] > 0)
+
+
+def test_objects_without_a_class_are_not_counted():
+    ids, classes = two_discs()
+    output = logits_of(classes)
+    unknown = np.where(ids == 2, 0, classes)
+    terms = ClassHead().losses(output, classed(ids, unknown))
+    assert float(sum(terms.values())) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("classes", [None, [[[0, 3]]]])
+def test_classes_that_cannot_be_learned_are_told(classes):
+    labelled = classed([[[0, 1]]], classes) if classes else batch([[[0, 1]]])
+    with pytest.raises(DataError, match="classes that the network is to learn"):
+        ClassHead().losses(torch.zeros(1, 3, 1, 2), labelled)
+
+
+def test_one_map_is_no_class_map():
+    with pytest.raises(ContractError, match="a map for each class"):
+        ClassHead().foreground(torch.zeros(1, 1, 4, 4))

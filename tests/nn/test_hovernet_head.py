@@ -112,7 +112,7 @@ def test_truth_is_cut_to_the_output():
     truth = HEAD.truth(batch(discs()), perfect(discs(), shrink=8))
     assert truth.dtype == torch.float32
     assert torch.equal(truth[0, 0].bool(), torch.from_numpy(discs()[4:-4, 4:-4] > 0))
-    with pytest.raises(ContractError, match="larger than their truth"):
+    with pytest.raises(ContractError, match="larger than its truth"):
         HEAD.truth(batch(np.zeros((8, 8), np.int32)), perfect(discs()))
 
 

@@ -93,6 +93,7 @@ def test_with_seed_changes_the_seed_alone():
 NEEDS = {
     Access.NOTHING: [], Access.SOURCE: ["source"], Access.TARGET_IMAGES: ["source", "target"],
     Access.TARGET_LABELS: ["target"], Access.IMAGES: ["source", "target"],
+    Access.PAIRS: ["pairs"],
 }  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def test_missing_data_sets_are_named(access):
         return
     with pytest.raises(UsageError) as error:
         require_data(spec, bare)
-    for name in ("source", "target"):
+    for name in ("source", "target", "pairs"):
         assert (f"--{name} DATASET" in str(error.value)) == (name in NEEDS[access])
     given = bare.model_copy(update=dict.fromkeys(NEEDS[access], "synth-he"))
     require_data(spec, given)

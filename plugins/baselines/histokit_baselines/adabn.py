@@ -46,7 +46,7 @@ class AdaBN(Method, Adapter):
 
         Raises ContractError for a network without BatchNorm, which has nothing to adapt.
         """
-        network = context.network(config.network, context.channels, 1)
+        network = context.network(config.network, context.channels, context.outputs)
         if not norms_of(network.module):
             raise ContractError(
                 f"network {config.network!r} has no BatchNorm layer, so AdaBN would change nothing",

@@ -76,7 +76,7 @@ class AdversarialOutput(Method, Adapter):
 
         Raises ConfigError where the windows leave maps too small for the discriminator.
         """
-        network = context.network(config.network, context.channels, 1)
+        network = context.network(config.network, context.channels, context.outputs)
         _check_tile(config.tile, network)
         discriminator = MapDomains(CHANNELS[config.maps]).to(context.device)
         return cls(

@@ -17,7 +17,7 @@ class SupervisedConfig(MethodConfig):
     batch: int = Field(4, ge=1, description="Images a step.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
     lr: float = Field(1e-4, gt=0, description="Adam learning rate.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Geometric augmentation."
     )
 
@@ -33,7 +33,7 @@ class AdaBNConfig(MethodConfig):
     batch: int = Field(4, ge=1, description="Images a step.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
     lr: float = Field(1e-4, gt=0, description="Adam learning rate.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Geometric augmentation."
     )
 
@@ -47,7 +47,7 @@ class DannConfig(MethodConfig):
     adapt_steps: int = Field(9000, ge=0, description="Steps with gradient reversal.")
     batch: int = Field(4, ge=1, description="Images a step, of the source and of the target each.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Random changes of the training windows."
     )
     lr: float = Field(1e-4, gt=0, description="Adam learning rate of network and classifier.")
@@ -69,7 +69,7 @@ class AdversarialConfig(MethodConfig):
     adapt_steps: int = Field(9000, ge=0, description="Steps with the adversarial loss.")
     batch: int = Field(4, ge=1, description="Images a step, of the source and of the target each.")
     tile: int = Field(256, ge=32, description="Side of a training window in pixels.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Random changes of the training windows."
     )
     lr: float = Field(1e-4, gt=0, description="Adam learning rate of the network.")

@@ -69,7 +69,7 @@ class Dann(Method, Adapter):
 
         Raises UnknownName where the network has no tap of that name.
         """
-        network = context.network(config.network, context.channels, 1)
+        network = context.network(config.network, context.channels, context.outputs)
         channels = tap_channels(network, tap_path(network, config.tap), context)
         classifier = feature_domains(config.classifier, channels).to(context.device)
         updater = context.updater([network.module, classifier], config.lr)

@@ -34,7 +34,7 @@ class Supervised(Method, Adapter):
     @classmethod
     def build(cls, config: SupervisedConfig, context: Context) -> Self:
         """The untrained network and its optimiser."""
-        network = context.network(config.network, context.channels, 1)
+        network = context.network(config.network, context.channels, context.outputs)
         return cls(config, network, context.updater([network.module], config.lr))
 
     def stateful(self) -> Mapping[str, Stateful]:

@@ -41,6 +41,7 @@ class ToyContext:
     precision = "32-true"
     channels = 3
     classes = ()
+    outputs = 1
     tile = SIDE
     mpp = None
     sizes = UNET.sizes

@@ -45,6 +45,23 @@ SPEC = MethodSpec(
                 "lr_critic": 1e-3,
             },
         ),
+        "nuclei-he": Preset(
+            summary="weights for H&E nuclei that come with the plugin: its warm-up alone, no target",
+            overrides={
+                "network": "unet-small",
+                "tile": 128,
+                "batch": 8,
+                "augment": "dihedral+stain",
+                "warmup_steps": 4500,
+                "adapt_steps": 0,
+                "lr": 1e-3,
+                "lr_critic": 1e-3,
+                "lr_drop_every": 3500,
+            },
+            weights="nuclei-he.safetensors",
+            mpp=0.25,
+            stain_in="HE",
+        ),
         "hovernet": Preset(
             summary="the paper's second experiment: HoVer-Net, its encoder frozen at first",
             overrides={

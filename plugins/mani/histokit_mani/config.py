@@ -18,7 +18,7 @@ class ManiConfig(MethodConfig):
     adapt_steps: int = Field(9000, ge=0, description="Steps with the mutual-information loss.")
     batch: int = Field(4, ge=1, description="Images a step, of the source and of the target each.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Random changes of the training windows."
     )
     lr: float = Field(1e-4, gt=0, description="Adam learning rate of network and projection.")

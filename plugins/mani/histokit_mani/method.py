@@ -95,7 +95,7 @@ class Mani(Method, Adapter):
     @classmethod
     def build(cls, config: ManiConfig, context: Context) -> Self:
         """Raises UnknownName where the network has no tap, or no set of parts, of that name."""
-        network = context.network(config.network, context.channels, 1)
+        network = context.network(config.network, context.channels, context.outputs)
         channels = _tap_channels(network, tap_path(network, config.tap), context)
         projection = projection_head(channels).to(context.device)
         critic = build_critic(config.critic, channels, config.critic_hidden).to(context.device)

@@ -29,6 +29,7 @@ class ToyContext:
     precision = "32-true"
     channels = 3
     classes = ()
+    outputs = 1
     tile = 32
     mpp = None
 

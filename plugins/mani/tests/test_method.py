@@ -30,6 +30,7 @@ class ToyContext:
     precision = "32-true"
     channels = 3
     classes = ()
+    outputs = 1
     tile = SIDE
     mpp = None
 
