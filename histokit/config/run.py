@@ -44,6 +44,12 @@ class RunConfig(BaseModel):
     types: bool = Field(
         False, description="Also learn the classes of the labelled objects, where it has any."
     )
+    encoder: str = Field(
+        "", description="timm network as the encoder, where the network takes one (hovernet)."
+    )
+    encoder_weights: str = Field(
+        "", description="Pretrained weights of the encoder: a file, or hub to download them."
+    )
     selection: Literal["source-val", "last", "target-val-oracle"] = Field(
         "source-val",
         description="Which weights to keep: best Dice on source validation, the last, or (reads "

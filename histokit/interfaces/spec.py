@@ -184,6 +184,8 @@ class NetworkSpec:
         options: fixed options that this name passes to the factory.
         taps: feature maps by name, each the path of a submodule.
         freeze: by name, paths of the submodules whose parameters a method may stop training.
+        encoder_freeze: the same as `freeze` where the factory also takes ``encoder`` (the name of a
+            timm network) and ``encoder_weights``; empty where it does not.
         sizes: legal input sizes.
         reference: BibTeX.
         api: range of interface versions it was written for.
@@ -197,6 +199,7 @@ class NetworkSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     taps: Mapping[str, str] = field(default_factory=dict)
     freeze: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    encoder_freeze: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sizes: Sizes = Sizes()
     reference: str = ""
     api: str = ">=1,<2"

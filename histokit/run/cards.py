@@ -35,6 +35,7 @@ def weights_card(
         "histokit": __version__,
         "tile": context.tile,
         "channels": context.channels,
+        "encoder": context.encoder,
         "mpp": context.mpp,
         "stain_in": preset.stain_in if preset else "",
         "stain_out": preset.stain_out if preset else "",

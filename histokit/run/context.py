@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from histokit.config.base import TrainingWindows
-from histokit.errors import DataError
-from histokit.interfaces import Network, Segmenter, Translator
+from histokit.errors import DataError, UsageError
+from histokit.interfaces import Network, NetworkSpec, Segmenter, Translator
 from histokit.interfaces.spec import load_object
-from histokit.registry.networks import find_network
+from histokit.registry.networks import find_network, list_networks
 from histokit.run.domains import Domain
 from histokit.run.machine import Machine
 from histokit.run.plan import RunPlan
@@ -23,7 +23,11 @@ from histokit.training.updater import Updater
 
 @dataclass(frozen=True)
 class RunContext:
-    """See `histokit.interfaces.Context`. `runs` is where trained methods are looked for."""
+    """See `histokit.interfaces.Context`.
+
+    `runs` is where trained methods are looked for; `encoder` and `encoder_weights` are what
+    networks that take another encoder are built with.
+    """
 
     machine: Machine
     seed: int = 0
@@ -32,6 +36,8 @@ class RunContext:
     tile: int = 256
     mpp: float | None = None
     runs: Path = Path("runs")
+    encoder: str = ""
+    encoder_weights: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -49,8 +55,18 @@ class RunContext:
         return self.machine.precision
 
     def network(self, name: str, in_channels: int, out_channels: int, **options: Any) -> Network:
-        """A registered network, built with fresh weights, on the device."""
+        """A registered network, built with fresh weights (or an encoder's pretrained ones), on
+        the device.
+
+        Raises UsageError where another encoder is asked of a network that takes none.
+        """
         spec = find_network(name)
+        freeze = spec.freeze
+        if self.encoder:
+            _require_encoder(spec)
+            freeze = spec.encoder_freeze
+            given = {"encoder": self.encoder, "encoder_weights": self.encoder_weights}
+            options = {**given, **options}
         factory = load_object(spec.factory, f"network {name}")
         module: nn.Module = factory(in_channels, out_channels, **{**spec.options, **options})
         module = module.to(self.device)
@@ -58,7 +74,7 @@ class RunContext:
             module = module.to(memory_format=torch.channels_last)
         head_path = spec.head if out_channels == 1 else spec.class_head
         head = load_object(head_path, f"network {name}")()
-        return Network(spec.name, module, head, spec.taps, spec.sizes, spec.freeze)
+        return Network(spec.name, module, head, spec.taps, spec.sizes, freeze)
 
     def translator(self, ref: str) -> Translator:
         """A trained translator, frozen, in eval mode."""
@@ -117,6 +133,8 @@ def context_of(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
         tile=windows.tile,
         mpp=first.mpp if first else None,
         runs=plan.run.runs,
+        encoder=plan.run.encoder,
+        encoder_weights=plan.run.encoder_weights,
     )
 
 
@@ -129,4 +147,16 @@ def context_of_card(card: Mapping[str, Any], machine: Machine, runs: Path) -> Ru
         tile=card["tile"],
         mpp=card["mpp"],
         runs=runs,
+        encoder=card.get("encoder", ""),
+    )
+
+
+def _require_encoder(spec: NetworkSpec) -> None:
+    if spec.encoder_freeze:
+        return
+    cards = [entry.card for entry in list_networks() if entry.status == "ok"]
+    able = [card.name for card in cards if card.encoder_freeze]
+    raise UsageError(
+        f"network {spec.name} takes no --encoder",
+        expected=f"--network {' or '.join(able)}",
     )

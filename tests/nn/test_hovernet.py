@@ -17,7 +17,7 @@ from histokit.nn.hovernet import SIZES, HoVerNet
 from histokit.nn.taps import with_tap
 from histokit.tiling.grid import grid
 
-CARDS = [cards.HOVERNET, cards.HOVERNET_ORIGINAL, cards.HOVERNET_SAME]
+CARDS = [cards.HOVERNET, cards.HOVERNET_ORIGINAL, cards.HOVERNET_SAME, cards.HOVERNET_SMALL]
 
 
 def vector(vectors, name):
@@ -25,10 +25,10 @@ def vector(vectors, name):
 
 
 @cache
-def abstract(mode, out_channels=1):
+def abstract(mode, out_channels=1, narrow=1):
     """A network that has shapes but no numbers."""
     with torch.device("meta"):
-        return HoVerNet(3, out_channels, mode=mode)
+        return HoVerNet(3, out_channels, mode=mode, narrow=narrow)
 
 
 def count(module):
@@ -231,7 +231,7 @@ def test_cards_say_what_is_true(card):
     images = torch.empty(1, 3, side, side, device="meta")
     for name, path in card.taps.items():
         output, features = with_tap(network, path, images)
-        assert features.shape[1] == (1024 if name == "bottleneck" else 64)
+        assert features.shape[1] == (1024 if name == "bottleneck" else 64) // card.options["narrow"]
     output, features = with_tap(network, card.taps["decoder_last"], images)
     assert features.shape[2:] == output["np"].shape[2:]
     assert card.taps["np_tap"] == card.taps["decoder_last"]
@@ -259,3 +259,19 @@ def test_patch_counts(vectors):
         for step in (80, 164):
             tiles = len(grid(1000, 1000, 540, 0, Sizes(shrink=540 - step)))
             assert images * tiles == expected[key][f"step{step}"]
+
+
+def test_the_small_one_is_the_same_with_a_quarter_of_the_channels():
+    spec = cards.HOVERNET_SMALL
+    small = HoVerNet(3, 1, **spec.options).eval()
+    whole = HoVerNet(3, 1, mode="fast")
+    assert [name for name, _ in small.named_parameters()] == [
+        name for name, _ in whole.named_parameters()
+    ]
+    million = sum(p.numel() for p in small.parameters()) / 1e6
+    assert f"{million:.1f} M" in spec.summary
+    with torch.inference_mode():
+        maps = small(torch.zeros(1, 3, 104, 112))
+    assert {name: tuple(m.shape) for name, m in maps.items()} == {
+        name: (1, 2, 12, 20) for name in ("np", "hv")
+    }

@@ -24,15 +24,16 @@ class Decoder(nn.Module):
         out_channels: of the map.
         kernel: side of the large convolutions.
         padded: whether these keep the size; otherwise they take ``kernel - 1`` pixels each.
+        narrow: divides all channels but those of the map.
     """
 
-    def __init__(self, out_channels: int, kernel: int, *, padded: bool) -> None:
+    def __init__(self, out_channels: int, kernel: int, *, padded: bool, narrow: int = 1) -> None:
         super().__init__()
-        self.u3 = _step(1024, 256, 8, kernel, padded)
-        self.u2 = _step(512, 128, 4, kernel, padded)
-        self.u1 = nn.Conv2d(256, 64, kernel, padding=kernel // 2, bias=False)
-        norm, relu = norm_relu(64)
-        head = nn.Conv2d(64, out_channels, kernel_size=1)
+        self.u3 = _step(1024, 256, 8, kernel, padded, narrow)
+        self.u2 = _step(512, 128, 4, kernel, padded, narrow)
+        self.u1 = nn.Conv2d(256 // narrow, 64 // narrow, kernel, padding=kernel // 2, bias=False)
+        norm, relu = norm_relu(64 // narrow)
+        head = nn.Conv2d(64 // narrow, out_channels, kernel_size=1)
         self.u0 = nn.Sequential(OrderedDict(norm=norm, relu=relu, head=head))
 
     def forward(self, deep: Tensor, skips: Sequence[Tensor]) -> Tensor:
@@ -49,26 +50,31 @@ class Decoder(nn.Module):
 
 @final
 class DenseBlock(nn.Module):
-    """Units that each add 32 channels to what all before them gave; closed by batch norm and ReLU.
+    """Units that each add channels to what all before them gave; closed by batch norm and ReLU.
 
     Args:
         channels: of the input.
         units: how many.
         kernel: side of the grouped convolution of a unit.
         padded: as in `Decoder`; otherwise what came before a unit is cropped to its output.
+        narrow: divides the channels inside of a unit and those that it adds.
     """
 
-    def __init__(self, channels: int, units: int, kernel: int, *, padded: bool) -> None:
+    def __init__(
+        self, channels: int, units: int, kernel: int, *, padded: bool, narrow: int = 1
+    ) -> None:
         super().__init__()
+        growth = GROWTH // narrow
         self.crop = 0 if padded else kernel - 1
         padding = kernel // 2 if padded else 0
         self.units = nn.ModuleList(
-            _dense_unit(channels + GROWTH * number, kernel, padding) for number in range(units)
+            _dense_unit(channels + growth * number, kernel, padding, narrow)
+            for number in range(units)
         )
-        self.close = nn.Sequential(*norm_relu(channels + GROWTH * units))
+        self.close = nn.Sequential(*norm_relu(channels + growth * units))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features with 32 more channels a unit."""
+        """Features with more channels for each unit."""
         for unit in self.units:
             features = torch.cat((crop(features, self.crop), unit(features)), dim=1)
         return self.close(features)
@@ -80,23 +86,27 @@ def crop(features: Tensor, pixels: int) -> Tensor:
     return features[..., edge:-edge, edge:-edge] if edge else features
 
 
-def _step(inside: int, middle: int, units: int, kernel: int, padded: bool) -> nn.Sequential:
-    outside = middle + GROWTH * units
+def _step(
+    inside: int, middle: int, units: int, kernel: int, padded: bool, narrow: int
+) -> nn.Sequential:
+    inside, middle = inside // narrow, middle // narrow
+    outside = middle + GROWTH // narrow * units
     padding = kernel // 2 if padded else 0
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(inside, middle, kernel, padding=padding, bias=False),
-            dense=DenseBlock(middle, units, kernel, padded=padded),
+            dense=DenseBlock(middle, units, kernel, padded=padded, narrow=narrow),
             mix=nn.Conv2d(outside, outside, kernel_size=1, bias=False),
         )
     )
 
 
-def _dense_unit(channels: int, kernel: int, padding: int) -> nn.Sequential:
+def _dense_unit(channels: int, kernel: int, padding: int, narrow: int) -> nn.Sequential:
+    squeeze, growth = SQUEEZE // narrow, GROWTH // narrow
     return nn.Sequential(
         nn.BatchNorm2d(channels),
         nn.ReLU(),
-        nn.Conv2d(channels, SQUEEZE, kernel_size=1, bias=False),
-        *norm_relu(SQUEEZE),
-        nn.Conv2d(SQUEEZE, GROWTH, kernel, padding=padding, groups=GROUPS, bias=False),
+        nn.Conv2d(channels, squeeze, kernel_size=1, bias=False),
+        *norm_relu(squeeze),
+        nn.Conv2d(squeeze, growth, kernel, padding=padding, groups=GROUPS, bias=False),
     )

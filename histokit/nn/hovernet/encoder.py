@@ -18,6 +18,11 @@ class Width(NamedTuple):
     units: int
     stride: int
 
+    def narrowed(self, by: int) -> Width:
+        """The same group with its channels divided."""
+        inside, middle, outside = (n // by for n in (self.inside, self.middle, self.outside))
+        return Width(inside, middle, outside, self.units, self.stride)
+
 
 RESNET50 = (
     Width(64, 64, 256, 3, 1),
@@ -132,18 +137,25 @@ class _Bottleneck(nn.Module):
         return torch.relu(self.residual(features) + self.shortcut(features))
 
 
-def preact_encoder(in_channels: int, *, padding: int) -> Encoder:
-    """The encoder of the paper; `padding` is that of the 7x7 stem, 0 or 3."""
+def preact_encoder(in_channels: int, *, padding: int, narrow: int = 1) -> Encoder:
+    """The encoder of the paper; `padding` is that of the 7x7 stem, 0 or 3, and `narrow` divides
+    all channels.
+    """
+    first = 64 // narrow
     stem = nn.Sequential(
-        nn.Conv2d(in_channels, 64, kernel_size=7, padding=padding, bias=False), *norm_relu(64)
+        nn.Conv2d(in_channels, first, kernel_size=7, padding=padding, bias=False),
+        *norm_relu(first),
     )
-    return Encoder(stem, [PreactGroup(width) for width in RESNET50])
+    return Encoder(stem, [PreactGroup(width.narrowed(narrow)) for width in RESNET50])
 
 
-def padded_encoder(in_channels: int) -> Encoder:
-    """A post-activation ResNet-50 whose stem has a stride of 1, a bias and no pooling after it."""
-    stem = nn.Sequential(nn.Conv2d(in_channels, 64, kernel_size=7, padding=3), *norm_relu(64))
-    return Encoder(stem, [Group(width) for width in RESNET50])
+def padded_encoder(in_channels: int, *, narrow: int = 1) -> Encoder:
+    """A post-activation ResNet-50 whose stem has a stride of 1, a bias and no pooling after it;
+    `narrow` divides all channels.
+    """
+    first = 64 // narrow
+    stem = nn.Sequential(nn.Conv2d(in_channels, first, kernel_size=7, padding=3), *norm_relu(first))
+    return Encoder(stem, [Group(width.narrowed(narrow)) for width in RESNET50])
 
 
 def norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:

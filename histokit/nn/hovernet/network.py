@@ -6,10 +6,11 @@ from typing import Literal, final
 
 from torch import Tensor, nn
 
-from histokit.errors import DataError, UnknownName
+from histokit.errors import DataError, UnknownName, UsageError
 from histokit.interfaces.spec import Sizes
 from histokit.nn.hovernet.decoder import Decoder, crop
 from histokit.nn.hovernet.encoder import padded_encoder, preact_encoder
+from histokit.nn.hovernet.pretrained import PretrainedEncoder
 
 Mode = Literal["fast", "original", "same"]
 """``original`` is the network of the paper, ``fast`` the one of the authors' later release, and
@@ -37,27 +38,45 @@ class HoVerNet(nn.Module):
         in_channels: of the image.
         out_channels: number of types with background; 1 for a network without types.
         mode: see `Mode`.
+        narrow: divides the channels of all layers: 1 as published, 2 or 4.
+        encoder: a timm network to take the place of the ResNet-50; empty for that.
+        encoder_weights: see `histokit.nn.hovernet.pretrained.PretrainedEncoder`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, mode: Mode = "fast") -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        mode: Mode = "fast",
+        narrow: int = 1,
+        encoder: str = "",
+        encoder_weights: str = "",
+    ) -> None:
         super().__init__()
         if mode not in SIZES:
             raise UnknownName("mode of HoVer-Net", mode, SIZES)
         self.mode = mode
-        if mode == "same":
-            self.encoder = padded_encoder(in_channels)
+        self.encoder: nn.Module
+        if encoder:
+            _require_padded(mode)
+            self.encoder = PretrainedEncoder(encoder, in_channels, encoder_weights, narrow=narrow)
+        elif mode == "same":
+            self.encoder = padded_encoder(in_channels, narrow=narrow)
         else:
-            self.encoder = preact_encoder(in_channels, padding=3 if mode == "fast" else 0)
-        self.bottom = nn.Conv2d(2048, 1024, kernel_size=1, bias=False)
+            padding = 3 if mode == "fast" else 0
+            self.encoder = preact_encoder(in_channels, padding=padding, narrow=narrow)
+        self.bottom = nn.Conv2d(2048 // narrow, 1024 // narrow, kernel_size=1, bias=False)
         kinds = {"tp": out_channels} if out_channels > 1 else {}
         kernel, padded = 5 if mode == "original" else 3, mode == "same"
         self.branches = nn.ModuleDict(
             {
-                name: Decoder(channels, kernel, padded=padded)
+                name: Decoder(channels, kernel, padded=padded, narrow=narrow)
                 for name, channels in (kinds | {"np": 2, "hv": 2}).items()
             }
         )
-        self.apply(_start)
+        for part in (self.bottom, self.branches, *([] if encoder else [self.encoder])):
+            part.apply(_start)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The maps of images [B C H W] in 0..1, each [B K h w] and smaller by `Sizes.shrink`.
@@ -86,6 +105,16 @@ class HoVerNet(nn.Module):
             expected=f"sides of a multiple of {sizes.multiple_of}{rest}, at least {sizes.min}",
             found=f"{height} x {width} pixels",
             hint="set tile to " + " or ".join(str(side) for side in near),
+        )
+
+
+def _require_padded(mode: Mode) -> None:
+    """Raises UsageError where the encoder must keep sizes that an unpadded one would not."""
+    if mode == "original":
+        raise UsageError(
+            "HoVer-Net in mode original takes no other encoder",
+            expected="its own unpadded ResNet-50",
+            hint="use --network hovernet or hovernet-same with --encoder",
         )
 
 

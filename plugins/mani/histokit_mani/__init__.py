@@ -46,7 +46,7 @@ SPEC = MethodSpec(
             },
         ),
         "nuclei-he": Preset(
-            summary="weights for H&E nuclei that come with the plugin: its warm-up alone, no target",
+            summary="weights for H&E nuclei, in the plugin: its warm-up alone, no target",
             overrides={
                 "network": "unet-small",
                 "tile": 128,
