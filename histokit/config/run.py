@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class RunConfig(BaseModel):
@@ -50,6 +50,10 @@ class RunConfig(BaseModel):
     encoder_weights: str = Field(
         "", description="Pretrained weights of the encoder: a file, or hub to download them."
     )
+    folds: int = Field(
+        0, ge=0, description="Rounds of cross-validation, by group; 0 for one split."
+    )
+    fold: int | None = Field(None, ge=0, description="Run this round alone, from 0.")
     selection: Literal["source-val", "last", "target-val-oracle"] = Field(
         "source-val",
         description="Which weights to keep: best Dice on source validation, the last, or (reads "
@@ -65,6 +69,12 @@ class RunConfig(BaseModel):
         "if not given.",
     )
     tensorboard: bool = Field(False, description="Also write TensorBoard events (an extra).")
+
+    @model_validator(mode="after")
+    def _rounds(self) -> Self:
+        if self.folds == 1 or (self.fold is not None and self.fold >= self.folds):
+            raise ValueError("folds is 0 or at least 2, and fold is below it")
+        return self
 
     @field_validator("split", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.transform import resize
 
 from histokit.data.pooled import Pooled, pooled_card
-from histokit.data.split import Split, split_records
+from histokit.data.split import Split, fold_records, split_records
 from histokit.errors import DataError
 from histokit.interfaces import Dataset, DatasetSpec, Labels, Record
 from histokit.registry.datasets import find_dataset, open_source, set_name
@@ -93,6 +93,7 @@ def open_domain(
     data_root: Path | None = None,
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
     split_seed: int = 0,
+    fold: tuple[int, int] | None = None,
     split: Mapping[str, Sequence[str]] | None = None,
 ) -> Domain:
     """Opens what the user typed after ``--source`` or ``--target``.
@@ -102,13 +103,21 @@ def open_domain(
         data_root: folder that holds data sets.
         shares: of training, validation and test.
         split_seed: seed of the split.
+        fold: round of cross-validation and number of rounds; None for one split.
         split: a split made earlier, used instead of a new one.
 
     Raises DataError when the data set is missing, or has lost images of the earlier split.
     """
     spec, data = _opened(ref, data_root)
     if split is None:
-        return Domain(ref, spec, data, _split(data, shares, split_seed))
+        parts = data.parts() if isinstance(data, Pooled) else [data.records()]
+        splits = [
+            fold_records(part, shares, split_seed, *fold)
+            if fold
+            else split_records(part, shares, split_seed)
+            for part in parts
+        ]
+        return Domain(ref, spec, data, _joined(splits))
     lost = {key for keys in split.values() for key in keys} - {r.key for r in data.records()}
     if lost:
         raise DataError(
@@ -129,10 +138,8 @@ def _opened(ref: str, data_root: Path | None) -> tuple[DatasetSpec, Dataset]:
     return pooled_card(cards), Pooled.open(data_root, ref)
 
 
-def _split(data: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
-    """The split of a data set; each member of a pool is split as it would be alone."""
-    parts = data.parts() if isinstance(data, Pooled) else [data.records()]
-    splits = [split_records(records, shares, seed) for records in parts]
+def _joined(splits: Sequence[Split]) -> Split:
+    """The split of a pool, each member of which is split as it would be alone."""
     return {part: [key for split in splits for key in split[part]] for part in splits[0]}
 
 

@@ -34,6 +34,7 @@ def open_domains(
             data_root=plan.run.data_root,
             shares=plan.run.split,
             split_seed=plan.run.split_seed,
+            fold=None if plan.run.fold is None else (plan.run.fold, plan.run.folds),
             split=split[role]["split"] if split else None,
         )
         for role, ref in wanted.items()

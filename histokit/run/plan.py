@@ -64,6 +64,18 @@ class RunPlan:
             for name, value in values.items()
         }
 
+    def rounds(self) -> list[RunPlan]:
+        """The plans of the single trainings: one a fold and seed."""
+        folds = range(self.run.folds) if self.run.fold is None else [self.run.fold]
+        plans = [self.with_seed(self.run.seed + number) for number in range(self.run.repeats)]
+        if not self.run.folds:
+            return plans
+        return [
+            replace(plan, run=plan.run.model_copy(update={"fold": fold}))
+            for plan in plans
+            for fold in folds
+        ]
+
     def with_seed(self, seed: int) -> RunPlan:
         """The same plan with another seed."""
         return replace(self, run=self.run.model_copy(update={"seed": seed, "repeats": 1}))

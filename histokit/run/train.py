@@ -17,12 +17,11 @@ from histokit.run.tensorboard import require_tensorboard
 
 
 def train(plan: RunPlan) -> Iterator[Event]:
-    """Trains once for each repeat, with seeds counting up; yields what happens."""
+    """Trains once for each repeat, with seeds counting up, and fold; yields what happens."""
     if plan.run.tensorboard:
         require_tensorboard()
     machine = _machine(plan)
-    for number in range(plan.run.repeats):
-        once = plan.with_seed(plan.run.seed + number)
+    for once in plan.rounds():
         open_domains(once, None)  # what is wrong with the data is told before a folder is made
         run = _shared_folder(once, machine)
         yield from _train(once, machine, run, resume=False)

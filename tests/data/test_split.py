@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histokit.data.split import split_records
+from histokit.data.split import fold_records, split_records
 from histokit.errors import DataError
 from histokit.interfaces import Record
 
@@ -65,3 +65,24 @@ def test_an_official_validation_part_stays():
     assert split["val"] == ["v0", "v1"]
     assert len(split["train"]) == 7
     assert len(split["test"]) == 3
+
+
+@given(sizes=st.lists(st.integers(1, 9), min_size=5, max_size=12), seed=st.integers(0, 99))
+def test_cross_validation_tests_every_image_once_and_shares_no_patient(sizes, seed):
+    records = _records(sizes)
+    of = {record.key: record.group for record in records}
+    tested = []
+    for fold in range(4):
+        split = fold_records(records, (0.7, 0.1, 0.2), seed, fold, 4)
+        parts = [{of[key] for key in keys} for keys in split.values()]
+        assert sum(map(len, parts)) == len(sizes)
+        assert set.union(*parts) == set(of.values())
+        assert split["train"]
+        tested += split["test"]
+    assert sorted(tested) == sorted(of)
+
+
+def test_more_folds_than_patients_are_told():
+    with pytest.raises(DataError, match="cannot be split") as told:
+        fold_records(_records([3, 3]), SHARES, 0, 0, 3)
+    assert "--folds" in told.value.hint

@@ -119,3 +119,13 @@ def test_choosing_by_target_labels_needs_a_target():
             "source-only",
             run_values={"source": "synth-he", "selection": "target-val-oracle"},
         )
+
+
+def test_a_plan_is_run_once_a_fold_and_seed():
+    plans = _mani(folds=3, repeats=2, seed=5).rounds()
+    assert [(p.run.seed, p.run.fold) for p in plans] == [(s, f) for s in (5, 6) for f in range(3)]
+    assert [p.run.fold for p in _mani(folds=3, fold=1).rounds()] == [1]
+    assert [p.run.fold for p in _mani().rounds()] == [None]
+    for wrong in ({"folds": 1}, {"folds": 3, "fold": 3}, {"fold": 0}):
+        with pytest.raises(ConfigError, match="fold"):
+            _mani(**wrong)
