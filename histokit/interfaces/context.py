@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from histokit.interfaces.network import Network
     from histokit.interfaces.segmenter import Segmenter
     from histokit.interfaces.translator import Translator
-    from histokit.training.updater import Updater
+    from histokit.training.updater import Optimiser, Updater
 
 
 class Context(Protocol):
@@ -59,10 +59,11 @@ class Context(Protocol):
         modules: Sequence[nn.Module],
         lr: float,
         *,
+        optimiser: Optimiser = "adam",
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         clip: float | None = None,
         schedule: Callable[[int], float] | None = None,
     ) -> Updater:
-        """One player's optimiser (Adam) over all parameters of `modules`."""
+        """One player's optimiser over all parameters of `modules`."""
         ...

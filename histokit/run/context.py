@@ -18,7 +18,7 @@ from histokit.registry.networks import find_network, list_networks
 from histokit.run.domains import Domain
 from histokit.run.machine import Machine
 from histokit.run.plan import RunPlan
-from histokit.training.updater import Updater
+from histokit.training.updater import Optimiser, Updater
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class RunContext:
         modules: Sequence[nn.Module],
         lr: float,
         *,
+        optimiser: Optimiser = "adam",
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         clip: float | None = None,
@@ -102,6 +103,7 @@ class RunContext:
         return Updater(
             modules,
             lr,
+            optimiser=optimiser,
             betas=betas,
             weight_decay=weight_decay,
             clip=clip,

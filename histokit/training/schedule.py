@@ -19,3 +19,8 @@ def linear_decay(start: int, end: int) -> Callable[[int], float]:
 def linear_ramp(steps: int) -> Callable[[int], float]:
     """From 0 at step 0 in a straight line to 1 at step `steps`, and 1 after it."""
     return lambda step: min(1.0, step / max(steps, 1))
+
+
+def polynomial(steps: int, power: float = 0.9) -> Callable[[int], float]:
+    """``(1 - step / steps)`` to the power of `power`, and 0 after step `steps`."""
+    return lambda step: max(0.0, 1 - step / max(steps, 1)) ** power

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from histokit.errors import NonFiniteLoss
 
 Reduce = Callable[[Tensor], Tensor]
+Optimiser = Literal["adam", "adamw", "sgd"]
+"""``sgd`` has Nesterov's momentum of 0.99, as nnU-Net uses it."""
+
+MOMENTUM = 0.99
 
 
 class Updater:
-    """Adam over all parameters of some modules; gradients reach these parameters only.
+    """An optimiser of all parameters of some modules; gradients reach these parameters only.
 
     A generator's update leaves the gradients of its critic untouched, so a step needs no
     ``requires_grad`` toggles. With several processes, gradients are averaged before the step:
@@ -23,8 +27,9 @@ class Updater:
     Args:
         modules: the networks of this player. Parameters that are frozen stay put.
         lr: learning rate.
+        optimiser: see `Optimiser`.
         betas: decay of Adam's two averages.
-        weight_decay: L2 penalty.
+        weight_decay: L2 penalty; decoupled from the gradient with ``adamw``.
         clip: largest gradient norm; None for no limit.
         schedule: factor on `lr` by the number of updates done so far.
         reduce: mean over processes of a flat tensor; None where there is one process.
@@ -35,6 +40,7 @@ class Updater:
         modules: Sequence[nn.Module],
         lr: float,
         *,
+        optimiser: Optimiser = "adam",
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         clip: float | None = None,
@@ -42,10 +48,15 @@ class Updater:
         reduce: Reduce | None = None,
     ) -> None:
         self.parameters = [p for module in modules for p in module.parameters()]
-        on_gpu = all(p.is_cuda for p in self.parameters)
-        self.optimiser = torch.optim.Adam(
-            self.parameters, lr=lr, betas=betas, weight_decay=weight_decay, fused=on_gpu
-        )
+        fused = all(p.is_cuda for p in self.parameters)
+        how: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay, "fused": fused}
+        self.optimiser: torch.optim.Optimizer
+        if optimiser == "sgd":
+            how |= {"momentum": MOMENTUM, "nesterov": True}
+            self.optimiser = torch.optim.SGD(self.parameters, **how)
+        else:
+            adam = torch.optim.Adam if optimiser == "adam" else torch.optim.AdamW
+            self.optimiser = adam(self.parameters, betas=betas, **how)
         self.lr = lr
         self.clip = clip
         self.schedule = schedule
@@ -88,7 +99,7 @@ class Updater:
         self.count += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's averages and the number of updates done."""
+        """The state of the optimiser and the number of updates done."""
         return {"optimiser": self.optimiser.state_dict(), "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -25,18 +25,24 @@ def test_update_leaves_other_players_alone():
     assert all(torch.equal(before[k], v) for k, v in critic.state_dict().items())
 
 
-def test_update_is_plain_adam():
+@pytest.mark.parametrize(
+    ("optimiser", "reference", "how"),
+    [
+        ("adam", torch.optim.Adam, {"betas": (0.5, 0.9), "weight_decay": 0.1}),
+        ("adamw", torch.optim.AdamW, {"betas": (0.5, 0.9), "weight_decay": 0.1}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.99, "nesterov": True, "weight_decay": 0.1}),
+    ],
+)
+def test_update_is_the_plain_optimiser(optimiser, reference, how):
     ours, theirs = _pair()[0], _pair()[0]
-    updater, adam = (
-        Updater([ours], 0.01, betas=(0.5, 0.9)),
-        torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(0.5, 0.9)),
-    )
+    updater = Updater([ours], 0.01, optimiser=optimiser, betas=(0.5, 0.9), weight_decay=0.1)
+    plain = reference(theirs.parameters(), lr=0.01, **how)
     for step in range(3):
         images = torch.full((2, 3), float(step))
         updater.update(ours(images).square().sum())
-        adam.zero_grad()
+        plain.zero_grad()
         theirs(images).square().sum().backward()
-        adam.step()
+        plain.step()
     assert torch.equal(ours.weight, theirs.weight)
 
 
