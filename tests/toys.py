@@ -16,7 +16,7 @@ from histokit.errors import Interrupted
 from histokit.interfaces import Instances, Maps, Segmenter, Sizes
 from histokit.io.runs import RunFolder
 from histokit.postprocess.watershed import watershed
-from histokit.run.events import Event, Progress, Started, Trained
+from histokit.run.events import Event, Finished, Progress, Started
 from histokit.run.machine import Machine, open_machine
 from histokit.run.plan import RunPlan, make_plan
 from histokit.run.train import train
@@ -76,7 +76,7 @@ def plan(method: str, pair: tuple[str, ...], runs: Path, **values: Any) -> RunPl
 def trained(plan: RunPlan) -> tuple[Path, list[Event]]:
     """The run folder of a finished training, and what was told."""
     events = list(train(plan))
-    (path,) = [event.run for event in events if isinstance(event, Trained)]
+    (path,) = [event.run for event in events if isinstance(event, Finished)]
     torch.use_deterministic_algorithms(False)
     return path, events
 

@@ -64,9 +64,9 @@ def _refuse_settings(
 
 
 def _report(events: Iterator[Event], flags: CommonFlags) -> None:
-    from histokit.run.events import Trained
+    from histokit.run.events import Finished
 
-    runs = [event for event in shown(events) if isinstance(event, Trained)]
+    runs = [event for event in shown(events) if isinstance(event, Finished)]
     if flags.json:
         console.result_json(
             [

@@ -11,7 +11,7 @@ from histokit.io.files import require_folder
 from histokit.report.data import ComparisonRow, Report
 from histokit.report.page import write_report
 from histokit.run.evaluate import EvalOptions, evaluate
-from histokit.run.events import Compared, Evaluated, Event, ItemDone, Noted, Trained
+from histokit.run.events import Compared, Evaluated, Event, Finished, ItemDone, Noted
 from histokit.run.plan import RunPlan, make_plan
 from histokit.run.train import train
 
@@ -50,7 +50,7 @@ def demo(options: DemoOptions) -> Iterator[Event]:
         yield Noted(f"\n{method}: {options.source} to {options.target}, {options.steps} steps")
         for event in train(_plan(method, options)):
             yield event
-            if isinstance(event, Trained):
+            if isinstance(event, Finished):
                 yield from _scored(event.run, options, evaluations)
     adapted = next(e for e in evaluations if e.method == ADAPTED)
     yield Noted(f"\n{CAVEAT}")

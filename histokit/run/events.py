@@ -54,7 +54,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class Finished:
     """Training is over: the run folder, and the step and score of the kept weights."""
 
     run: Path
@@ -128,7 +128,7 @@ Event: TypeAlias = (
     | Progress
     | Validated
     | Noted
-    | Trained
+    | Finished
     | ItemDone
     | ItemFailed
     | Predicted

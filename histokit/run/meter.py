@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from histokit.run.events import Progress
-from histokit.training.loop import Record
+from histokit.training.loop import Step
 
 
 class Meter:
@@ -25,7 +25,7 @@ class Meter:
         self._waited_in_all = self._worked_in_all = self._paused_in_all = 0.0
         self._restart()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Step) -> None:
         """Takes a finished step into account."""
         self._steps += 1
         self._images += len(record.keys) * self._world
@@ -42,7 +42,7 @@ class Meter:
             self._paused_in_all += self._clock() - began
             self._restart()
 
-    def progress(self, record: Record, losses: Mapping[str, float]) -> Progress:
+    def progress(self, record: Step, losses: Mapping[str, float]) -> Progress:
         """Speed and waiting since the last look, and the time left at this speed with as many
         pauses as up to now.
         """

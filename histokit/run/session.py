@@ -20,7 +20,7 @@ from histokit.io.runs import RunFolder
 from histokit.run.cards import model_card, weights_card
 from histokit.run.context import context_of
 from histokit.run.domains import Domain
-from histokit.run.events import Event, Noted, Started, Trained, Validated
+from histokit.run.events import Event, Finished, Noted, Started, Validated
 from histokit.run.inputs import labels_read, open_domains, open_feeds
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.meter import Meter
@@ -30,7 +30,7 @@ from histokit.run.provenance import environment
 from histokit.run.signals import Stop, stop_on_request
 from histokit.run.tensorboard import Scalars, tensorboard
 from histokit.run.validate import mean_dice
-from histokit.training.loop import Record, fit
+from histokit.training.loop import Step, fit
 from histokit.training.seed import generator_state, restore_generators, seed_everything
 
 FAILED = "failed.ckpt"
@@ -146,7 +146,7 @@ class Session:
             return ""
         return next(filter(None, self.machine.gathered(stop.reason)), "")
 
-    def _logged(self, record: Record, draw: Scalars | None) -> Iterator[Event]:
+    def _logged(self, record: Step, draw: Scalars | None) -> Iterator[Event]:
         losses = {name: float(value.detach()) for name, value in record.losses.items()}
         progress = self.meter.progress(record, losses)
         if draw is not None:
@@ -256,7 +256,7 @@ class Session:
         if total and self.meter.waited >= SLOW_DATA:
             yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
         step, score = int(self.best.get("step", 0)), self.best.get("score")
-        yield self._said(Trained(self.run.path, step, score, self.plan.run.selection, seconds))
+        yield self._said(Finished(self.run.path, step, score, self.plan.run.selection, seconds))
 
     def _interrupted(self, reason: str) -> Interrupted:
         return Interrupted(
@@ -334,7 +334,7 @@ def _in_words(event: Event) -> str:
     if isinstance(event, Started):
         phases = ", ".join(f"{name} {steps}" for name, steps in event.phases.items()) or "none"
         return f"from step {event.step} on {event.device}; steps: {phases}"
-    if isinstance(event, Trained):
+    if isinstance(event, Finished):
         return f"finished in {event.seconds:.0f} s; kept the weights of step {event.step}"
     return event.text if isinstance(event, Noted) else repr(event)
 

@@ -18,7 +18,7 @@ from histokit.errors import (
 from histokit.io.runs import RunFolder, list_runs
 from histokit.registry.refs import parse_ref
 from histokit.run.evaluate import EvalOptions, evaluate
-from histokit.run.events import Event, ItemDone, Noted, Trained
+from histokit.run.events import Event, Finished, ItemDone, Noted
 from histokit.run.plan import RunPlan, make_plan
 from histokit.run.train import resume, train
 
@@ -167,7 +167,7 @@ def _finish(cell: Cell, known: RunFolder | None) -> Generator[Event, None, RunFo
     if run is None:
         for event in train(cell.plan):
             yield event
-            if isinstance(event, Trained):
+            if isinstance(event, Finished):
                 run = RunFolder(event.run)
     elif run.state().get("status") != "finished":
         yield from resume(run.path)

@@ -19,7 +19,7 @@ OpenFeed = Callable[[Feed, int], Iterator[Batch]]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Step:
     """One finished step.
 
     Attributes:
@@ -49,7 +49,7 @@ def fit(
     restore: Callable[[], None] | None = None,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     check_every: int = 1,
-) -> Iterator[Record]:
+) -> Iterator[Step]:
     """Trains through all phases, yielding a record a step.
 
     Args:
@@ -94,9 +94,9 @@ def _run_phase(
     total: int,
     autocast: Callable[[], AbstractContextManager[object]],
     check_every: int,
-) -> Iterator[Record]:
+) -> Iterator[Step]:
     batches = open_feed(phase.feed, first)
-    unchecked: list[Record] = []
+    unchecked: list[Step] = []
     for step in range(first, end):
         began = time.perf_counter()
         batch = next(batches)
@@ -109,7 +109,7 @@ def _run_phase(
         _check_losses(phase, losses)
         losses = {name: value.detach() for name, value in losses.items()}
         seconds = time.perf_counter() - began
-        record = Record(step + 1, total, phase.name, losses, batch_keys(batch), waited, seconds)
+        record = Step(step + 1, total, phase.name, losses, batch_keys(batch), waited, seconds)
         unchecked.append(record)
         if record.step % check_every == 0 or record.step == end:
             _check_finite(unchecked)
@@ -137,7 +137,7 @@ def _check_losses(phase: Phase, losses: object) -> None:
         )
 
 
-def _check_finite(records: Sequence[Record]) -> None:
+def _check_finite(records: Sequence[Step]) -> None:
     sums = [
         torch.stack([value.float().reshape(()) for value in record.losses.values()]).sum()
         for record in records

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from histokit.io.runs import RunFolder
-from histokit.run.events import Noted, Progress, Started, Trained, Validated
+from histokit.run.events import Finished, Noted, Progress, Started, Validated
 from histokit.run.train import resume
 from toys import plan, trained
 
@@ -37,7 +37,7 @@ def test_training_tells_its_beginning_steps_scores_and_end(run):
     scored = _of(events, Validated)
     assert [event.step for event in scored] == [3, 6, 8]
     assert {event.what for event in scored} == {"source validation dice"}
-    assert isinstance(events[-1], Trained)
+    assert isinstance(events[-1], Finished)
     assert events[-1].run == folder.path
 
 

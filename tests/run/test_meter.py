@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from histokit.run.meter import Meter
-from histokit.training.loop import Record
+from histokit.training.loop import Step
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 def _steps(meter, clock, numbers, *, seconds=2.0, waited=0.5, images=4):
     for number in numbers:
         clock.now += seconds
-        record = Record(number, 100, "train", {}, ("a",) * images, waited, seconds)
+        record = Step(number, 100, "train", {}, ("a",) * images, waited, seconds)
         meter.add(record)
     return meter.progress(record, {"seg": 1.0})
 
@@ -66,7 +66,7 @@ def test_pauses_are_no_part_of_the_speed_but_of_the_time_left(clock):
 def test_a_pause_between_two_looks_forgets_no_waiting(clock):
     meter = Meter(clock=clock)
     clock.now += 4
-    meter.add(Record(1, 100, "train", {}, ("a",), 3.0, 4.0))
+    meter.add(Step(1, 100, "train", {}, ("a",), 3.0, 4.0))
     with meter.paused():
         clock.now += 10
     found = _steps(meter, clock, [2], seconds=4.0, waited=1.0)

@@ -13,7 +13,7 @@ import torch
 from command import TINY
 from histokit.data.folder import Folder
 from histokit.io.checkpoints import load_state, load_weights
-from histokit.run.events import Trained
+from histokit.run.events import Finished
 from histokit.run.plan import make_plan
 from histokit.run.train import train
 
@@ -105,7 +105,7 @@ def test_an_adapting_run_never_asks_for_a_target_label(pair, tmp_path, monkeypat
             "device": "cpu",
         },
     )
-    (run,) = [event.run for event in train(plan) if isinstance(event, Trained)]
+    (run,) = [event.run for event in train(plan) if isinstance(event, Finished)]
     assert asked
     assert not [key for key in asked if "kidney" in key]
     assert json.loads((run / "env.json").read_text())["target_labels"] == "never read"

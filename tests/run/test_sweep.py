@@ -12,7 +12,7 @@ from histokit.errors import DataError, Interrupted, PartialFailure, UnknownName,
 from histokit.io.runs import RunFolder
 from histokit.metrics.table import ImageScore, write_per_image_csv
 from histokit.run import sweep as module
-from histokit.run.events import Noted, Trained
+from histokit.run.events import Finished, Noted
 from histokit.run.leaderboard import over_seeds, standings, write_leaderboard
 from histokit.run.sweep import parse_pairs, plan_sweep
 
@@ -40,7 +40,7 @@ class Fakes:
         run.write_state(status="running")
         self._meet(f"train {plan.spec.name} {plan.run.seed}")
         run.write_state(status="finished")
-        yield Trained(run.path, 1, 0.5, "last", 0.0)
+        yield Finished(run.path, 1, 0.5, "last", 0.0)
 
     def resume(self, path):
         self._meet("resume")
