@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from fixtures.fakes import install
-from histokit.cli.app import VERBS
 from histokit.config.options import describe
 from histokit.registry.datasets import VARIABLE, find_dataset
 from histokit.registry.discovery import DATASETS, GROUPS, METHODS, scan
@@ -104,15 +103,10 @@ def test_links_lead_to_something():
 def test_commands_and_options_in_the_prose_exist():
     known = options("train", "mani")
     for words in CODE:
-        if words.startswith("histokit ") and words != "histokit translate":
+        if words.startswith("histokit "):
             check(words.split()[1:])
         elif words.startswith("--"):
             assert words.split()[0] in known, words
-
-
-def test_what_it_says_is_missing_is_missing():
-    """Once `translate` is there, the README has to say so."""
-    assert ("translate" in VERBS) != ("it is not in this version" in " ".join(PROSE.split()))
 
 
 def test_the_methods_are_those_of_the_registry():

@@ -17,7 +17,9 @@ from histokit.cli.lazy import LazyGroup, stub
 VERBS = {
     "train": ("histokit.cli.train", "Train a method on a source, and adapt it to a target."),
     "predict": ("histokit.cli.predict", "Segment images with a trained method."),
+    "translate": ("histokit.cli.translate", "Translate images into another stain."),
     "eval": ("histokit.cli.evaluate", "Score a trained method on a labelled data set."),
+    "metrics": ("histokit.cli.metrics", "Compare two folders of images, pair by pair."),
     "compare": ("histokit.cli.compare", "Compare runs image by image, with tests."),
     "sweep": ("histokit.cli.sweep", "Train a grid of methods, shifts and seeds, and rank them."),
     "runs": ("histokit.cli.runs", "List and show run folders."),

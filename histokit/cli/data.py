@@ -1,4 +1,6 @@
-"""`histokit data`: which data sets can be read, where to get them, whether they are sound."""
+"""`histokit data`: which data sets can be read, where to get them, whether they are sound; and
+any of them as one file.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
     from histokit.interfaces.dataset import Finding
     from histokit.interfaces.spec import DatasetSpec
     from histokit.registry import Entry
+    from histokit.run.importing import Imported
 
 app = typer.Typer(
     cls=Group,
-    help="List, describe and verify data sets.",
+    help="List, describe, verify and import data sets.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -33,6 +36,11 @@ Root = Annotated[
         help="Folder that holds data sets; HISTOKIT_DATA if not given.",
         show_default=False,
     ),
+]
+
+Source = Annotated[
+    str,
+    typer.Argument(metavar="NAME[@VARIANT][:FOLDER]", autocompletion=completion.datasets),
 ]
 
 
@@ -127,10 +135,7 @@ def _shown(value: Any) -> str:
 
 @app.command(cls=Command)
 def verify(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="NAME[@VARIANT][:FOLDER]", autocompletion=completion.datasets),
-    ],
+    source: Source,
     data_root: Root = None,
     json: Json = False,
 ) -> None:
@@ -161,3 +166,46 @@ def _show_findings(source: str, images: int, findings: list[Finding], json: bool
     counts = Counter(finding.level for finding in findings)
     told = ", ".join(f"{counts[level]} {level}s" for level in ("error", "warning", "note"))
     console.say(f"{images} images: {told}")
+
+
+@app.command("import", cls=Command)
+def import_(
+    source: Source,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="File to write, such as tnbc.h5.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file where it is there already.")
+    ] = False,
+    data_root: Root = None,
+    json: Json = False,
+) -> None:
+    """Writes a data set as one file that every method trains from: --source h5:FILE.
+
+    Images, objects, classes, groups, official parts and pixel sizes are kept exactly. An image
+    that cannot be read is listed, the others are done, and the exit code is 5.
+    """
+    from histokit.run.importing import Copying, Imported, import_dataset
+
+    with console.progress() as draw:
+        for step in import_dataset(source, out, data_root=data_root, overwrite=overwrite):
+            if isinstance(step, Copying):
+                draw(step)
+            elif isinstance(step, Imported):
+                _tell_import(step, json)
+            else:
+                console.say(f"{step.key}  FAILED: {step.reason}")
+
+
+def _tell_import(done: Imported, json: bool) -> None:
+    failures = [{"image": failure.key, "reason": failure.reason} for failure in done.failures]
+    if json:
+        counts = {name: getattr(done, name) for name in ("bytes", "images", "labelled", "objects")}
+        told = {"out": done.out, **counts, "classes": done.classes, "failures": failures}
+        console.result_json(told)
+        return
+    console.result(str(done.out))
+    if failures:
+        console.table([list(failure.values()) for failure in failures], ["image", "reason"])
+    size = f"{done.bytes / 1e6:.1f} MB"
+    console.say(f"{done.images} images, {done.labelled} labelled, {done.objects} objects, {size}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from histokit.cli import completion, console
+from histokit.cli import console
+from histokit.cli import evaluate_options as words
 from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 
 if TYPE_CHECKING:
+    from histokit.report.data import PaperTable
     from histokit.run.events import Evaluated
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -20,84 +23,63 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command("eval", cls=Command)
 def evaluate(
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="METHOD|RUN",
-            help="A method, METHOD:PRESET, run folder or weights file.",
-            autocompletion=completion.runs_or_methods,
-        ),
-    ],
-    target: Annotated[
-        str,
-        typer.Option(
-            help="Data set to score on, name[@variant][:path]; by default the run's target.",
-            autocompletion=completion.datasets,
-        ),
-    ] = "",
-    part: Annotated[
-        Literal["test", "val", "train", "all"], typer.Option(help="Which images of its split.")
-    ] = "test",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Report folder; by default in the run.")
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run folder or weights file to take; by default the newest finished run.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Where run folders are.")] = Path("runs"),
-    data_root: Annotated[Path | None, typer.Option(help="Folder that holds data sets.")] = None,
-    split: Annotated[
-        str, typer.Option(help="Shares of train, val and test, where no run fixed a split.")
-    ] = "0.8,0.1,0.1",
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of such a split.")] = 0,
-    empty: Annotated[
-        Literal["skip", "one", "zero"],
-        typer.Option(help="What images count that are empty in truth and prediction."),
-    ] = "skip",
-    window: Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")] = 512,
-    overlap: Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Windows through the network at once.")] = 1,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "32", "bf16"], typer.Option(help="Number format.")
-    ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    ref: words.Ref = "",
+    target: words.Target = "",
+    part: words.PartOf = "test",
+    predictions: words.Predictions = None,
+    format: words.Format = "auto",
+    paper: words.Paper = None,
+    out: words.Out = None,
+    run: words.Run = None,
+    runs: words.Runs = Path("runs"),
+    data_root: words.DataRoot = None,
+    split: words.Split = "0.8,0.1,0.1",
+    split_seed: words.SplitSeed = 0,
+    empty: words.Empty = "skip",
+    window: words.Window = 512,
+    overlap: words.Overlap = 64,
+    batch: words.Batch = 1,
+    device: words.Device = "auto",
+    precision: words.Precision = "auto",
+    json: words.Json = False,
 ) -> None:
-    """Score a trained method on a labelled data set and write a report.
+    """Score a trained method, or the predictions of any tool, on a labelled data set.
 
     Prints the mean of each metric with its bootstrap 95 % interval; writes per_image.csv and
     index.html.
     """
+    typed = {
+        "ref": ref,
+        "target": target,
+        "part": part,
+        "predictions": predictions,
+        "format": format,
+        "paper": paper or "",
+        "out": out,
+        "run": run,
+        "runs": runs,
+        "data_root": data_root,
+        "split_seed": split_seed,
+        "empty": empty,
+        "device": device,
+        "precision": precision,
+    }
+    _evaluate(typed, split, (window, overlap, batch), json=json)
+
+
+def _evaluate(
+    typed: dict[str, Any], split: str, windows: tuple[int, int, int], *, json: bool
+) -> None:
+    """Scores what was typed and tells the result."""
     from histokit.config.resolve import Layer, resolve
     from histokit.config.run import RunConfig
-    from histokit.run.evaluate import EvalOptions
-    from histokit.run.evaluate import evaluate as run_evaluate
+    from histokit.run.evaluate import EvalOptions, evaluate
     from histokit.run.events import Evaluated
     from histokit.run.infer import Windows
 
     shares = resolve(RunConfig, [Layer("option", {"split": split})]).config.split
-    options = EvalOptions(
-        ref=ref,
-        target=target,
-        part=part,
-        out=out,
-        run=run,
-        runs=runs,
-        data_root=data_root,
-        split=shares,
-        split_seed=split_seed,
-        empty=empty,
-        windows=Windows(window, overlap, batch),
-        device=device,
-        precision=precision,
-    )
-    for event in shown(run_evaluate(options)):
+    options = EvalOptions(split=shares, windows=Windows(*windows), **typed)
+    for event in shown(evaluate(options)):
         if isinstance(event, Evaluated):
             _tell(event, json=json)
 
@@ -112,11 +94,29 @@ def _tell(event: Evaluated, *, json: bool) -> None:
     ]
     console.result(f"{event.method} on {event.target}, {event.part} images")
     console.table(rows, ["metric", "mean", "95 % interval", "n", "skipped", "failed"])
+    if event.report.paper is not None:
+        _tell_paper(event.report.paper)
     console.result(f"report: {event.page}")
+
+
+def _tell_paper(table: PaperTable) -> None:
+    """The paper's values beside ours, and then each formula once."""
+    console.result(f"\nby the formulas of {table.name}, beside ours")
+    rows = [[r.metric, number(r.paper), number(r.ours), r.n] for r in table.rows]
+    console.table(rows, ["metric", table.name, "histokit", "n"])
+    formulas: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        formulas.setdefault((row.formula, row.our_formula), []).append(row.metric)
+    for (theirs, ours), metrics in formulas.items():
+        console.result(f"{', '.join(metrics)}\n  {table.name}: {theirs}\n  histokit: {ours}")
+    if table.note:
+        console.result(f"not here: {table.note}")
+    console.result("")
 
 
 def as_json(event: Evaluated) -> dict[str, Any]:
     """An evaluation as the machine-readable result."""
+    paper = event.report.paper
     return {
         "method": event.method,
         "target": event.target,
@@ -124,6 +124,7 @@ def as_json(event: Evaluated) -> dict[str, Any]:
         "report": event.page,
         "images": event.total,
         "failed": event.failed,
+        "notes": list(event.report.notes),
         "metrics": [
             {
                 "metric": s.metric,
@@ -140,6 +141,7 @@ def as_json(event: Evaluated) -> dict[str, Any]:
             }
             for s in event.summaries
         ],
+        "paper": None if paper is None else asdict(paper),
     }
 
 

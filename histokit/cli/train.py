@@ -86,9 +86,10 @@ def _report(events: Iterator[Event], flags: CommonFlags) -> None:
         console.result(str(event.run))
         console.say(
             f"kept the weights of step {event.step} ({event.selection}{score}) "
-            f"after {console.duration(event.seconds)}\n"
-            f"  next: histokit eval {event.run}"
+            f"after {console.duration(event.seconds)}"
         )
+        if event.score is not None:
+            console.say(f"  next: histokit eval {event.run}")
 
 
 def _show_plan(plan: RunPlan, *, json: bool) -> None:

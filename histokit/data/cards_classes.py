@@ -63,6 +63,7 @@ CoNSeP/
     reference=HOVERNET,
     mpp=0.25,
     classes=("miscellaneous", "inflammatory", "epithelial", "spindle"),
+    variant_classes={"raw7": CONSEP_RAW, "binary": ()},
     variants={
         "paper4": "the four merged classes of the paper",
         "raw7": "the seven classes of the files: " + ", ".join(CONSEP_RAW),
@@ -293,6 +294,7 @@ NUCLS = DatasetSpec(
 }""",
     mpp=0.2,
     classes=NUCLS_SUPER,
+    variant_classes={"main": NUCLS_MAIN},
     variants={
         "super": "four classes; nuclei with an outline only",
         "main": "seven classes (" + ", ".join(NUCLS_MAIN) + "); nuclei with an outline only",

@@ -48,7 +48,14 @@ class PanNuke(Dataset):
             for number, fold in folds.found.items()
             for record in _records(fold, "test" if number == TEST_FOLD[variant] else "train")
         ]
-        return cls(folds, tuple(found), variant)
+        opened = cls(folds, tuple(found), variant)
+        try:
+            tissues = opened.tissues()
+        except DataError:  # images and nuclei are of use without; `verify` says what is wrong
+            tissues = {}
+        return replace(
+            opened, found=tuple(replace(r, tissue=tissues.get(r.key, "")) for r in found)
+        )
 
     def records(self) -> Sequence[Record]:
         """All patches, by fold and row; keys are ``fold1_0`` and so on."""

@@ -10,6 +10,7 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from histokit.data.class_names import class_names
 from histokit.errors import DataError
 from histokit.interfaces import Dataset, DatasetSpec, Finding, Labels, Record
 from histokit.registry.datasets import find_dataset, open_source, set_name
@@ -21,14 +22,14 @@ class Pooled(Dataset):
     """The images of several data sets; keys and groups begin with the name of their own.
 
     Args:
-        members: the opened data sets by name, each with its card.
+        members: the opened data sets by name, each with its card and the names of its classes.
     """
 
-    def __init__(self, members: Mapping[str, tuple[DatasetSpec, Dataset]]) -> None:
+    def __init__(self, members: Mapping[str, tuple[DatasetSpec, Dataset, tuple[str, ...]]]) -> None:
         self._members = members
         self._owner: dict[str, tuple[Dataset, Record]] = {}
         self._records: list[Record] = []
-        for name, (spec, data) in members.items():
+        for name, (spec, data, _) in members.items():
             for record in data.records():
                 mine = _renamed(record, name, spec)
                 self._records.append(mine)
@@ -44,7 +45,7 @@ class Pooled(Dataset):
 
         Raises DataError where one is not there, or the same name stands twice.
         """
-        members: dict[str, tuple[DatasetSpec, Dataset]] = {}
+        members: dict[str, tuple[DatasetSpec, Dataset, tuple[str, ...]]] = {}
         for source in parse_pool(variant):
             spec = find_dataset(source.name)
             name = set_name(source, spec)
@@ -54,13 +55,30 @@ class Pooled(Dataset):
                     expected="a different name, or name of the folder, for each",
                     found=variant,
                 )
-            members[name] = spec, open_source(source, root)
+            data = open_source(source, root)
+            members[name] = spec, data, class_names(spec, source.variant, data)
         return cls(members)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the members, in order."""
         return tuple(self._members)
+
+    def card(self) -> DatasetSpec:
+        """The card of the pool. It has classes where all members have the same."""
+        specs = [spec for spec, _, _ in self._members.values()]
+        kinds = {classes for _, _, classes in self._members.values()}
+        return DatasetSpec(
+            name="+".join(self._members),
+            summary="; ".join(spec.summary for spec in specs),
+            reader="histokit.data.pooled:Pooled",
+            task=specs[0].task,
+            licence="; ".join(dict.fromkeys(f"{spec.name}: {spec.licence}" for spec in specs)),
+            homepage="; ".join(dict.fromkeys(spec.homepage for spec in specs)),
+            tree="\n".join(spec.tree for spec in specs),
+            classes=kinds.pop() if len(kinds) == 1 else (),
+            group="; ".join(dict.fromkeys(spec.group for spec in specs)),
+        )
 
     def records(self) -> Sequence[Record]:
         """The records of all members, one member after the other."""
@@ -88,28 +106,9 @@ class Pooled(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """What the members find, one after the other."""
-        for name, (_, data) in self._members.items():
+        for name, (_, data, _) in self._members.items():
             for finding in data.verify():
                 yield replace(finding, where=f"{name}: {finding.where}")
-
-
-def pooled_card(members: Sequence[tuple[str, DatasetSpec, tuple[str, ...]]]) -> DatasetSpec:
-    """The card of a pool, from the name, card and classes of each member.
-
-    A pool has classes where all members have the same.
-    """
-    kinds = {classes for _, _, classes in members}
-    return DatasetSpec(
-        name="+".join(name for name, _, _ in members),
-        summary="; ".join(spec.summary for _, spec, _ in members),
-        reader="histokit.data.pooled:Pooled",
-        task=members[0][1].task,
-        licence="; ".join(dict.fromkeys(f"{spec.name}: {spec.licence}" for _, spec, _ in members)),
-        homepage="; ".join(dict.fromkeys(spec.homepage for _, spec, _ in members)),
-        tree="\n".join(spec.tree for _, spec, _ in members),
-        classes=kinds.pop() if len(kinds) == 1 else (),
-        group="; ".join(dict.fromkeys(spec.group for _, spec, _ in members)),
-    )
 
 
 def _renamed(record: Record, name: str, spec: DatasetSpec) -> Record:

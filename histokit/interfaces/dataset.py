@@ -26,6 +26,7 @@ class Record:
         labels: the label files; empty where there are none.
         split: the official part (``train``, ``val`` or ``test``) or None.
         mpp: micrometres a pixel, or None where it is unknown.
+        tissue: kind of tissue, as the data set spells it; empty where it does not say.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Record:
     labels: tuple[Path, ...] = ()
     split: str | None = None
     mpp: float | None = None
+    tissue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

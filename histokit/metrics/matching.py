@@ -44,7 +44,7 @@ def one_to_one(table: Contingency) -> Indices:
     # In raster order the problem, and so the choice between equal totals, is free of ids.
     rows = _dense_rank(table.true.first[table.rows[rest]])
     cols = _dense_rank(table.pred.first[table.cols[rest]])
-    return np.sort(np.append(sure, rest[_assign(rows, cols, iou[rest])]))
+    return np.sort(np.append(sure, rest[assign(rows, cols, iou[rest])]))
 
 
 def _iou(table: Contingency) -> NDArray[np.float64]:
@@ -69,8 +69,8 @@ def _dense_rank(values: Indices) -> Indices:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
-def _assign(rows: Indices, cols: Indices, gain: NDArray[np.float64]) -> Indices:
-    """Positions of the entries of a sparse gain matrix, in 0..1, that an assignment takes.
+def assign(rows: Indices, cols: Indices, gain: NDArray[np.float64]) -> Indices:
+    """Positions of the entries of a sparse gain matrix, in 0..1, that the best assignment takes.
 
     Each row also gets a column of its own that stands for staying alone, at gain 0; then a full
     matching always exists. Costs are shifted to 1..2 because the solver takes no zeros.

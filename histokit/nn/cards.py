@@ -6,7 +6,13 @@ from histokit.interfaces.spec import NetworkSpec, Sizes
 
 _FACTORY = "histokit.nn.unet:UNet"
 _SIZES = Sizes(min=16, multiple_of=16)
-_TAPS = {"decoder_last": "decoder.3.mix", "bottleneck": "encoder.4.1"}
+_TAPS = {
+    "decoder_last": "decoder.3.mix",
+    "bottleneck": "encoder.4.1",
+    "enc1": "encoder.0",
+    **{f"enc{level}": f"encoder.{level - 1}.1" for level in (2, 3, 4)},
+    **{f"dec{level}": f"decoder.{4 - level}.mix" for level in (1, 2, 3, 4)},
+}
 _REFERENCE = """@inproceedings{ronneberger2015unet,
   title     = {{U-Net}: Convolutional Networks for Biomedical Image Segmentation},
   author    = {Ronneberger, Olaf and Fischer, Philipp and Brox, Thomas},
@@ -56,6 +62,10 @@ _HOVERNET_TAPS = {
     "np_tap": "branches.np.u0.relu",
     "u1": "branches.np.u1",
     "bottleneck": "bottom",
+    **{f"enc{level}": f"encoder.d{level - 1}" for level in (1, 2, 3, 4)},
+    "dec1": "branches.np.u0.relu",
+    "dec2": "branches.np.u2",
+    "dec3": "branches.np.u3",
 }
 _HOVERNET_FREEZE = {
     "reference": ("encoder.d0.units", "encoder.d1", "encoder.d2", "encoder.d3"),

@@ -51,11 +51,12 @@ def open_source(source: SourceRef, data_root: Path | None = None) -> Dataset:
 
 
 def set_name(source: SourceRef, spec: DatasetSpec) -> str:
-    """What a data set is called in tables: its name with its variant; the folder's name for the
-    user's own files.
+    """What a data set is called in tables: its name with its variant; the name of the folder, or
+    of the file without its ending, for the user's own.
     """
     if spec.own and source.path is not None:
-        return source.path.expanduser().resolve().name
+        path = source.path.expanduser().resolve()
+        return path.stem if path.is_file() else path.name
     return f"{source.name}@{source.variant}" if source.variant else source.name
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from histokit.report.data import ComparisonRow, Curve, Panel, Report, Setting
+from histokit.report.data import ComparisonRow, Curve, Panel, PaperTable, Report, Setting
 from histokit.report.page import write_report
 from histokit.report.tables import pick_panels
 
@@ -10,6 +10,7 @@ __all__ = [
     "ComparisonRow",
     "Curve",
     "Panel",
+    "PaperTable",
     "Report",
     "Setting",
     "pick_panels",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from histokit.errors import DataError
 from histokit.metrics import ImageScore, Summary
+from histokit.metrics.papers import PaperRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,21 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperTable:
+    """A paper's metrics by its own formulas, beside ours.
+
+    Attributes:
+        name: of the paper, as typed after ``--paper``.
+        rows: its metrics.
+        note: what is left out, and why; empty where nothing is.
+    """
+
+    name: str
+    rows: Sequence[PaperRow]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything on one page; what is empty is left out.
 
@@ -102,6 +118,7 @@ class Report:
         panels: images to be shown, best first.
         notes: sentences that a reader must know: warnings, selection rule, split.
         provenance: run, versions, hashes, command.
+        paper: the table of a paper; also written as paper_NAME.csv.
     """
 
     title: str
@@ -114,3 +131,4 @@ class Report:
     panels: Sequence[Panel] = ()
     notes: Sequence[str] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    paper: PaperTable | None = None

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from histokit.io.files import write_text
 from histokit.metrics import METRICS, write_per_image_csv
+from histokit.metrics.papers import write_paper_csv
 from histokit.report import figures, pictures, tables
 from histokit.report.data import Report
 
@@ -20,13 +21,16 @@ _PICTURE_BYTES = 2_400_000
 
 
 def write_report(folder: Path, report: Report) -> Path:
-    """Writes index.html and per_image.csv into `folder` and gives the path of the page.
+    """Writes index.html, per_image.csv and the table of a paper into `folder` and gives the path
+    of the page.
 
     The page needs no other file, no network and no script; with up to four panels it stays below
     four megabytes. Every text of the report is escaped. Raises DataError where `folder` cannot be
     written.
     """
     write_per_image_csv(folder / TABLE, report.rows)
+    if report.paper is not None:
+        write_paper_csv(folder / tables.paper_file(report.paper), report.paper.rows)
     page = folder / PAGE
     write_page(page, render(report))
     return page
@@ -62,6 +66,7 @@ def render(report: Report) -> str:
             level=f"{report.summaries[0].level:.0%}" if report.summaries else "",
             footnotes=tables.footnotes(report.summaries),
             comparison=tables.comparison(report.comparisons),
+            paper=tables.paper(report.paper) if report.paper else None,
             failures=tables.failures(report.rows),
             curves=Markup(figures.curves_svg(report.curves)) if report.curves else None,
             distribution=_distribution(report),

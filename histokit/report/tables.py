@@ -6,11 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from histokit.metrics import METRICS, ImageScore, Summary
-from histokit.report.data import ComparisonRow
+from histokit.report.data import ComparisonRow, PaperTable
 
 NOTHING = "–"
 
-_LABELS = {"dice": "Dice", "iou": "IoU", "aji_plus": "AJI+"}
+_LABELS = {
+    "dice": "Dice",
+    "dice2": "Dice2",
+    "iou": "IoU",
+    "aji_plus": "AJI+",
+    "f_d": "F_d",
+    "f_c": "F_c",
+    "bpq": "bPQ",
+    "mpq": "mPQ",
+    "mpq_plus": "mPQ+",
+    "pq_plus": "PQ+",
+    "r2": "R²",
+    "accuracy": "Accuracy",
+}
+_PAPERS = {"hovernet": "HoVer-Net", "pannuke": "PanNuke", "conic": "CoNIC"}
 
 _EMPTY_RULES = {
     "skip": "An image without nuclei in truth and prediction has no score: it is skipped.",
@@ -52,9 +66,52 @@ class Comparison:
     lines: tuple[tuple[str, int, tuple[Cell, ...]], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper's metrics as printed.
+
+    Attributes:
+        name: of the paper.
+        lines: metric, value by the paper, value by us, images.
+        formulas: the metrics that share a pair of formulas, the paper's and ours.
+        note: what is left out, and why.
+        file: where the table lies.
+    """
+
+    name: str
+    lines: tuple[tuple[str, str, str, int], ...]
+    formulas: tuple[tuple[str, str, str], ...]
+    note: str
+    file: str
+
+
 def label(metric: str) -> str:
-    """A metric's name as papers print it."""
-    return _LABELS.get(metric, metric.upper())
+    """A metric's name as papers print it, with the class, tissue or fold it is of."""
+    name, colon, kind = metric.partition(":")
+    name, _, part = name.partition("@") if not colon else (name, "", "")
+    return " ".join(filter(None, (_LABELS.get(name, name.upper()), kind, part)))
+
+
+def paper_file(table: PaperTable) -> str:
+    """The name of a paper's table beside the page."""
+    return f"paper_{table.name}.csv"
+
+
+def paper(table: PaperTable) -> Paper:
+    """A paper's table; each pair of formulas is told once."""
+    lines = []
+    shared: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        values = number(row.paper, row.unit), number(row.ours, row.unit)
+        lines.append((label(row.metric), *values, row.n))
+        shared.setdefault((row.formula, row.our_formula), []).append(label(row.metric))
+    return Paper(
+        name=_PAPERS[table.name],
+        lines=tuple(lines),
+        formulas=tuple((", ".join(names), *pair) for pair, names in shared.items()),
+        note=table.note,
+        file=paper_file(table),
+    )
 
 
 def number(value: float | None, unit: str = "fraction") -> str:

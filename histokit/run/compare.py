@@ -12,8 +12,9 @@ from histokit.errors import DataError, UnknownName, UsageError
 from histokit.io.runs import RunFolder
 from histokit.metrics.bootstrap import mean_interval
 from histokit.metrics.paired import holm, paired, unit_of
-from histokit.metrics.scores import METRICS, Metric
+from histokit.metrics.scores import Metric
 from histokit.metrics.table import Empty, ImageScore, read_per_image_csv
+from histokit.metrics.tally import describe
 from histokit.report.comparison import Comparison, Duel, Entrant
 from histokit.run.verdict import verdict
 
@@ -107,7 +108,7 @@ def _metric(name: str, runs: Sequence[Scored]) -> Metric:
     shared = set.intersection(*tables)
     if name not in shared:
         raise UnknownName("metric that all runs have", name, shared)
-    return METRICS.get(name, Metric(name, "as its table holds it", unit=""))
+    return describe([name])[name]
 
 
 def _values(run: Scored, metric: str, stand_in: float | None) -> dict[str, float]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import resize
 
-from histokit.data.pooled import Pooled, pooled_card
+from histokit.data.class_names import class_names
+from histokit.data.pooled import Pooled
 from histokit.data.split import Split, fold_records, split_records
 from histokit.errors import DataError
 from histokit.interfaces import Dataset, DatasetSpec, Labels, Record
@@ -51,7 +52,7 @@ class Domain:
     def classes(self) -> tuple[str, ...]:
         """Names of the object classes 1..K; empty where there is one kind."""
         members = parse_pool(self.ref)
-        return self.spec.class_names(members[0].variant if len(members) == 1 else "")
+        return class_names(self.spec, members[0].variant if len(members) == 1 else "", self.data)
 
     def part(self, part: str) -> list[Record]:
         """The records of ``train``, ``val``, ``test`` or ``all``, in order."""
@@ -133,9 +134,8 @@ def _opened(ref: str, data_root: Path | None) -> tuple[DatasetSpec, Dataset]:
     members = parse_pool(ref)
     if len(members) == 1:
         return find_dataset(members[0].name), open_source(members[0], data_root)
-    found = [(member, find_dataset(member.name)) for member in members]
-    cards = [(set_name(m, spec), spec, spec.class_names(m.variant)) for m, spec in found]
-    return pooled_card(cards), Pooled.open(data_root, ref)
+    pool = Pooled.open(data_root, ref)
+    return pool.card(), pool
 
 
 def _joined(splits: Sequence[Split]) -> Split:

@@ -1,81 +1,64 @@
-"""`histokit eval`: a trained method against the truth, image by image, and the report."""
+"""`histokit eval`: predictions against the truth, image by image, and the report."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
 
-from histokit.config.run import RunConfig
-from histokit.data.split import Split
-from histokit.errors import (
-    ConfigError,
-    DataError,
-    DeviceError,
-    HistokitError,
-    PartialFailure,
-    UsageError,
-)
-from histokit.interfaces import Record, Segmenter
-from histokit.io.files import read_json, require_folder
-from histokit.io.labels import read_label_tiff, write_label_tiff
-from histokit.metrics.scores import score
-from histokit.metrics.table import ImageScore, Summary, summarise
-from histokit.report.data import Curve, Panel, Report, Setting
+from histokit.errors import DataError, PartialFailure, UsageError
+from histokit.io.files import require_folder
+from histokit.metrics.papers import PAPERS
+from histokit.metrics.table import Summary, summarise
+from histokit.metrics.tally import described
+from histokit.report.data import PaperTable, Report
 from histokit.report.page import write_report
-from histokit.report.tables import pick_panels
-from histokit.run.domains import Domain, at_mpp, open_domain, resize_ids
+from histokit.run.domains import Domain
+from histokit.run.eval_options import EvalOptions, Part
+from histokit.run.eval_report import (
+    curves,
+    honesty,
+    panels,
+    provenance,
+    report_folder,
+    settings,
+)
+from histokit.run.eval_target import open_target
 from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
-from histokit.run.infer import Windows, decode, segment_image
+from histokit.run.foreign import Predictions, find_predictions
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, load_trained, segmenter_of
-from histokit.run.provenance import environment
+from histokit.run.scoring import Contest, Judged, Predict, class_note, judge, predicted_by
 
-DEFAULTS = RunConfig()
-"""What `train` splits by when nothing else is said."""
-Part = Literal["test", "val", "train", "all"]
-HEADLINE = "dice"
-"""The metric by which best, median and worst image are picked."""
-EMPTY_RULES = {
-    "skip": "images without nuclei in truth and prediction are skipped and counted",
-    "one": "images without nuclei in truth and prediction count 1",
-    "zero": "images without nuclei in truth and prediction count 0",
-}
+__all__ = ["EvalOptions", "Part", "evaluate"]
+
+SHOWN = ("dice", "aji", "pq")
+"""The scores that are told while images are worked on."""
 
 
 @dataclass(frozen=True, slots=True)
-class EvalOptions:
-    """What `eval` is asked to do.
+class _Entry:
+    """Whose predictions are scored and on what.
 
     Attributes:
-        ref: method, preset, run folder or weights file.
-        target: data set to score on; empty for the target of the run.
-        part: which images: the test part of the split, or another.
-        out: folder of the report; None puts it into the run folder.
-        run: run folder or weights to take, where `ref` is only a method.
-        runs: where run folders are.
-        data_root: folder that holds data sets.
-        split: shares, where no run fixed a split.
-        split_seed: seed of such a split.
-        empty: what counts for images that are empty in truth and prediction.
-        windows: how images are cut.
+        name: what they are called.
+        trained: the method that makes them; None for those of another tool.
+        domain: the data set.
+        predict: makes or reads one.
+        untyped: why classes cannot be scored; empty where they may.
+        origin: a line that says where they come from.
+        notes: further lines, for the report too.
     """
 
-    ref: str
-    target: str = ""
-    part: Part = "test"
-    out: Path | None = None
-    run: Path | None = None
-    runs: Path = Path("runs")
-    data_root: Path | None = None
-    split: tuple[float, float, float] = DEFAULTS.split
-    split_seed: int = DEFAULTS.split_seed
-    empty: Literal["skip", "one", "zero"] = "skip"
-    windows: Windows = field(default_factory=Windows)
-    device: str = "auto"
-    precision: str = "auto"
+    name: str
+    trained: Trained | None
+    domain: Domain
+    predict: Predict
+    untyped: str
+    origin: str
+    notes: list[str]
 
 
 def evaluate(options: EvalOptions) -> Iterator[Event]:
@@ -86,239 +69,140 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
     if options.out is not None:
         require_folder(options.out)
     machine = open_machine(options.device, options.precision)
-    trained = load_trained(options.ref, machine, options.runs, run=options.run)
-    segmenter = segmenter_of(trained)
-    yield Noted(trained.note)
-    domain, notes = _target(options, trained)
-    for note in notes:
-        yield Noted(note)
-    records = domain.part(options.part)
+    entry = _foreign(options) if options.predictions else _trained(options, machine)
+    yield from map(Noted, (entry.origin, *entry.notes))
+    records = entry.domain.part(options.part)
     if not records:
         raise UsageError(
-            f"the {options.part} part of {domain.name} is empty",
+            f"the {options.part} part of {entry.domain.name} is empty",
             hint="--part all scores every image of the data set",
         )
-    out = options.out or _report_folder(trained, domain, options)
-    require_folder(out)
-    rows: list[ImageScore] = []
+    contest = _contest(options, entry)
+    judged: list[Judged] = []
     for number, record in enumerate(records, 1):
-        event, row = _scored(segmenter, domain, record, machine, options, out, number, len(records))
-        rows.append(row)
-        yield event
-    summaries = summarise(rows, empty=options.empty)
-    report = _report(trained, domain, options, rows, summaries, machine, out, notes)
-    page = write_report(out, report)
-    failed = sum(bool(row.error) for row in rows)
-    name = trained.spec.name
-    yield Evaluated(page, report, name, domain.name, options.part, len(rows), failed)
-    if failed:
-        kind = DataError if failed == len(rows) else PartialFailure
-        raise kind(
-            f"{failed} of {len(rows)} images could not be scored; the report counts them",
-            found=str(out / "per_image.csv"),
+        began = time.perf_counter()
+        judged.append(judge(contest, record))
+        yield _told(judged[-1], number, len(records), time.perf_counter() - began)
+    report = _report(options, entry, contest, judged, machine)
+    page = write_report(contest.out, report)
+    failed = sum(bool(one.error) for one in judged)
+    domain = entry.domain.name
+    yield Evaluated(page, report, entry.name, domain, options.part, len(judged), failed)
+    _tell_failures(failed, len(judged), contest.out)
+
+
+def _trained(options: EvalOptions, machine: Machine) -> _Entry:
+    """A trained method, or one that needs no training."""
+    if not options.ref:
+        raise UsageError(
+            "nothing to score",
+            expected="a method, run folder or weights file, or --predictions FOLDER",
+            hint="histokit eval METHOD --target NAME",
         )
+    trained = load_trained(options.ref, machine, options.runs, run=options.run)
+    segmenter = segmenter_of(trained)
+    domain, notes = open_target(options, trained)
+    predict = predicted_by(segmenter, domain, machine, options.windows)
+    untyped = class_note(domain.classes, tuple(trained.card.get("classes", ())))
+    return _Entry(trained.spec.name, trained, domain, predict, untyped, trained.note, notes)
 
 
-def _target(options: EvalOptions, trained: Trained) -> tuple[Domain, list[str]]:
-    """The data set to score on, split as the run split it, at the pixel size of the weights."""
-    run = _run_settings(trained)
-    ref = options.target or run.get("target") or run.get("source") or ""
-    if not ref:
-        raise UsageError("which data set?", hint=f"histokit eval {options.ref} --target NAME")
-    shares = tuple(run.get("split", options.split))
-    seed = int(run.get("split_seed", options.split_seed))
-    root = options.data_root or (Path(run["data_root"]) if run.get("data_root") else None)
-    unsplit: Split | None = {} if options.part == "all" else None
-    domain = open_domain(
-        ref,
-        data_root=root,
-        shares=(shares[0], shares[1], shares[2]),
-        split_seed=seed,
-        split=unsplit,
-    )
-    trained_on, changed = _split_of_run(trained, domain)
-    if trained_on is not None:
-        domain = replace(domain, split=trained_on)
-    notes = [changed] if changed else []
-    if options.part in ("train", "all") and trained_on is not None:
-        notes.append(
-            f"images of the {options.part} part were used in training: this is no test score"
+def _foreign(options: EvalOptions) -> _Entry:
+    """A folder of predictions."""
+    folder = options.predictions or Path()
+    if options.ref or options.run:
+        raise UsageError(
+            "two things to score are named",
+            found=f"{options.ref or options.run} and --predictions {folder}",
+            hint="leave one of them out",
         )
-    domain, note = at_mpp(domain, trained.card.get("mpp"))
-    return domain, [*notes, note] if note else notes
+    domain, notes = open_target(options, None)
+    found = find_predictions(folder, options.format, domain.data.records())
+    predict = partial(Predictions.read, found, class_names=domain.classes)
+    name, untyped = folder.resolve().name, class_note(domain.classes, None)
+    notes += [found.strange] if found.strange else []
+    return _Entry(name, None, domain, predict, untyped, found.origin, notes)
 
 
-def _run_settings(trained: Trained) -> dict[str, Any]:
-    if trained.run is None:
-        return {}
-    return {name: item["value"] for name, item in trained.run.settings()["run"].items()}
-
-
-def _split_of_run(trained: Trained, domain: Domain) -> tuple[Split | None, str]:
-    """How the run split this data set, and a line where images came or went since then; None where
-    it did not open it. A data set is the same when its name is and keys are; the user's own files,
-    when they also lie in the same folder.
-    """
-    path = trained.run.path / "split.json" if trained.run else None
-    if path is None or not path.exists():
-        return None, ""
-    keys = {record.key for record in domain.data.records()}
-    for item in read_json(path).values():
-        known = {key for part in item["split"].values() for key in part}
-        if known.isdisjoint(keys) or not _same_place(item["ref"], domain):
-            continue
-        kept = {part: [key for key in own if key in keys] for part, own in item["split"].items()}
-        changed = (
-            f"{domain.name} has changed since the run: {len(known - keys)} images are gone, "
-            f"{len(keys - known)} new ones belong to no part (--part all scores them)"
+def _contest(options: EvalOptions, entry: _Entry) -> Contest:
+    """What is scored, with a folder for it that can be written and holds no input."""
+    out = report_folder(options, entry.name, entry.trained, entry.domain)
+    inputs = options.predictions
+    if inputs and inputs.resolve() in (out.resolve(), (out / "predictions").resolve()):
+        raise UsageError(
+            f"the report would overwrite the predictions in {inputs}",
+            hint="choose another folder: -o FOLDER",
         )
-        return kept, "" if known == keys else changed
-    return None, ""
+    require_folder(out)
+    names = () if entry.untyped else entry.domain.classes
+    return Contest(entry.domain, entry.predict, names, out, nearest=options.paper == "hovernet")
 
 
-def _same_place(ref: str, domain: Domain) -> bool:
-    """Whether `ref` means the data set of `domain`."""
-    (name, _, path), (own_name, _, own_path) = ref.partition(":"), domain.ref.partition(":")
-    if name != own_name or not domain.spec.own:
-        return name == own_name
-    return Path(path).expanduser().resolve() == Path(own_path).expanduser().resolve()
-
-
-def _report_folder(trained: Trained, domain: Domain, options: EvalOptions) -> Path:
-    """The run's own report folder for its own target's test; a named one beside it otherwise."""
-    name = domain.name.replace("@", "-").replace("/", "-")
-    if trained.run is None:
-        return options.runs / f"eval_{trained.spec.name}_{name}_{options.part}"
-    if domain.ref == _run_settings(trained).get("target") and options.part == "test":
-        return trained.run.report
-    return trained.run.report / f"{name}-{options.part}"
-
-
-def _scored(
-    segmenter: Segmenter,
-    domain: Domain,
-    record: Record,
-    machine: Machine,
-    options: EvalOptions,
-    out: Path,
-    number: int,
-    total: int,
-) -> tuple[Event, ImageScore]:
-    began = time.perf_counter()
-    try:
-        found = decode(
-            segmenter, segment_image(segmenter, domain.image(record), machine, options.windows)
-        )
-        truth = domain.data.labels(record).ids
-        height, width = truth.shape
-        ids = (
-            found.ids if found.ids.shape == truth.shape else resize_ids(found.ids, (height, width))
-        )
-    except (DeviceError, ConfigError):
-        raise
-    except HistokitError as error:
-        failed = ImageScore(record.key, record.group, {}, str(error))
-        return ItemFailed(record.key, number, total, str(error)), failed
-    write_label_tiff(_prediction(out, record), ids, mpp=domain.native_mpp(record))
-    scores = score(truth, ids)
-    row = ImageScore(record.key, record.group, scores.values())
-    shown = {name: row.values[name] for name in ("dice", "aji", "pq")}
-    return ItemDone(record.key, number, total, time.perf_counter() - began, shown), row
-
-
-def _prediction(out: Path, record: Record) -> Path:
-    return out / "predictions" / f"{record.key.replace('/', '_')}.tif"
+def _told(judged: Judged, number: int, total: int, seconds: float) -> Event:
+    key = judged.record.key
+    if judged.tally is None:
+        return ItemFailed(key, number, total, judged.error)
+    values = judged.tally.scores.values()
+    return ItemDone(key, number, total, seconds, {name: values[name] for name in SHOWN})
 
 
 def _report(
-    trained: Trained,
-    domain: Domain,
     options: EvalOptions,
-    rows: Sequence[ImageScore],
-    summaries: Sequence[Summary],
+    entry: _Entry,
+    contest: Contest,
+    judged: Sequence[Judged],
     machine: Machine,
-    out: Path,
-    notes: Sequence[str],
 ) -> Report:
+    """The report; classes are scored only where a prediction has one."""
+    trained, domain = entry.trained, entry.domain
+    untyped = entry.untyped
+    if not untyped and not any(one.typed for one in judged):
+        untyped = "the predictions have no classes"
+    names = () if untyped else contest.names
+    rows = [one.row(names) for one in judged]
+    summaries = summarise(rows, empty=options.empty, metrics=described(names))
+    notes = [*entry.notes, *honesty(trained, options, domain)]
+    if domain.classes and untyped:
+        notes.append(f"classes are not scored: {untyped}")
     return Report(
-        title=f"{trained.spec.name} on {domain.name}",
+        title=f"{entry.name} on {domain.name}",
         subtitle=f"{options.part} images of {domain.spec.summary}",
-        settings=_settings(trained),
-        curves=_curves(trained),
-        comparisons=(),
+        settings=settings(trained),
+        curves=curves(trained),
         summaries=summaries,
         rows=rows,
-        panels=_panels(domain, rows, out),
-        notes=[*notes, *_honesty(trained, options, domain)],
-        provenance=_provenance(trained, machine),
+        panels=panels(domain, rows, contest.out),
+        notes=notes,
+        provenance=provenance(trained, options, machine),
+        paper=_paper(options, judged, names, summaries, untyped),
     )
 
 
-def _honesty(trained: Trained, options: EvalOptions, domain: Domain) -> list[str]:
-    """What a reader must know to judge the numbers."""
-    notes = [f"{options.part} part, split by {domain.spec.group}", EMPTY_RULES[options.empty]]
-    if trained.card:
-        kept = trained.card["kept"]
-        how = trained.card["selection"]
-        notes.append(f"weights of step {kept.get('step')}, chosen by: {how}")
-    labels = _environment(trained).get("target_labels")
-    if labels:
-        notes.append(f"target labels during training: {labels}")
-    return notes
-
-
-def _environment(trained: Trained) -> dict[str, Any]:
-    path = trained.run.path / "env.json" if trained.run else None
-    return read_json(path) if path is not None and path.exists() else {}
-
-
-def _settings(trained: Trained) -> list[Setting]:
-    if trained.run is None:
-        return []
-    settings = trained.run.settings()
-    both = {**settings["settings"], **settings["run"]}
-    hidden = {"data_root", "runs"}
-    return [
-        Setting(name, str(item["value"]), item["origin"])
-        for name, item in both.items()
-        if name not in hidden
-    ]
-
-
-def _curves(trained: Trained) -> dict[str, Curve]:
-    """The logged losses and validation scores over steps."""
-    points: dict[str, list[tuple[int, float]]] = {}
-    for step, _, name, value in trained.run.metrics() if trained.run else ():
-        points.setdefault(name, []).append((step, value))
-    return {name: Curve(*zip(*sorted(pairs), strict=True)) for name, pairs in points.items()}
-
-
-def _panels(domain: Domain, rows: Sequence[ImageScore], out: Path) -> list[Panel]:
-    """Best, median and worst image by the headline metric."""
-    by_key = {record.key: record for record in domain.part("all")}
-    values = {row.key: row.values.get(HEADLINE) for row in rows}
-    return [
-        Panel(
-            label=label,
-            key=key,
-            score=values[key],
-            image=domain.data.image(by_key[key]),
-            truth=domain.data.labels(by_key[key]).ids,
-            prediction=read_label_tiff(_prediction(out, by_key[key])),
-            metric=HEADLINE,
+def _paper(
+    options: EvalOptions,
+    judged: Sequence[Judged],
+    names: tuple[str, ...],
+    summaries: Sequence[Summary],
+    untyped: str,
+) -> PaperTable | None:
+    """The table of the paper that was asked for."""
+    if not options.paper:
+        return None
+    tallies = [one.tally for one in judged if one.tally is not None]
+    means = {summary.metric: summary.mean for summary in summaries}
+    rows = PAPERS[options.paper](tallies, names, means)
+    left_out = [f"its class metrics need classes, and {untyped}"] if untyped else []
+    if options.paper == "pannuke" and not any(one.stratum for one in tallies):
+        left_out.append(
+            "its means by tissue need tissues, which the data set's reader does not tell"
         )
-        for label, key in pick_panels(rows, HEADLINE).items()
-    ]
+    return PaperTable(options.paper, rows, "; ".join(left_out))
 
 
-def _provenance(trained: Trained, machine: Machine) -> dict[str, str]:
-    now = environment(machine)
-    libraries = ", ".join(f"{name} {version}" for name, version in now["libraries"].items())
-    plugins = ", ".join(f"{name} {version}" for name, version in now["plugins"].items())
-    return {
-        "run": trained.run.id if trained.run else "none: no training",
-        "settings": str(trained.card.get("digest", ""))[:12],
-        "device": now["device"],
-        "versions": f"histokit {now['histokit']}, {plugins}, {libraries}",
-        "command": " ".join(now["command"]),
-    }
+def _tell_failures(failed: int, total: int, out: Path) -> None:
+    if failed:
+        kind = DataError if failed == total else PartialFailure
+        raise kind(
+            f"{failed} of {total} images could not be scored; the report counts them",
+            found=str(out / "per_image.csv"),
+        )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from histokit.io.files import write_text
 from histokit.metrics.table import ImageScore, Summary, read_per_image_csv, summarise
+from histokit.metrics.tally import describe
 from histokit.report.data import ComparisonRow, Report
 from histokit.report.page import render, write_page
 from histokit.run.sweep import TABLE, Sweep
@@ -53,7 +54,8 @@ def standings(sweep: Sweep) -> list[Standing]:
     for (source, target, method), own in places.items():
         done = [sweep.done[place] for place in own if place in sweep.done]
         rows = over_seeds([read_per_image_csv(run.report / TABLE) for run in done])
-        summaries = {s.metric: s for s in summarise(rows)}
+        metrics = describe(dict.fromkeys(name for row in rows for name in row.values))
+        summaries = {s.metric: s for s in summarise(rows, metrics=metrics)}
         found.append(Standing(source, target, method, len(done), len(own), len(rows), summaries))
     shifts = list(dict.fromkeys((s.source, s.target) for s in found))
     return sorted(found, key=lambda s: (shifts.index((s.source, s.target)), -_headline(s)))

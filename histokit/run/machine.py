@@ -45,7 +45,12 @@ class Machine:
         return self.device.type == "cuda"
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision for one step or one forward pass."""
+        """Mixed precision for one step or one forward pass.
+
+        Weights are cast anew each time: torch's cache would hand those cast without gradients to
+        a pass that needs them, and keep a critic's from before its update.
+        """
+        torch.set_autocast_cache_enabled(False)
         return self.fabric.autocast()
 
     def mean(self, value: Tensor) -> Tensor:

@@ -88,10 +88,14 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
         config = resolve(spec.config, [Layer("preset", preset)]).config
         method = spec.load().build(config, RunContext(machine, runs=runs))
         return Trained(_at_rest(method), spec, {}, None, f"{spec.name} needs no training")
+    newest = _newest(spec, parsed.preset, runs)
+    if newest is not None:
+        note = f"newest finished run of {spec.name}: {newest.path}"
+        return _from_run(newest, machine, runs, note)
     shipped = _preset_weights(spec, parsed.preset)
     if shipped is not None:
         return _from_weights(shipped, machine, runs, None, f"weights of {ref}: {shipped}")
-    return _newest(spec, parsed.preset, machine, runs)
+    raise _no_weights(spec, parsed.preset, runs)
 
 
 def load_segmenter(ref: str, machine: Machine, runs: Path) -> Segmenter:
@@ -208,22 +212,28 @@ def _from_weights(
     return Trained(method, spec, card, run, note or f"weights: {path}")
 
 
-def _newest(spec: MethodSpec, preset: str, machine: Machine, runs: Path) -> Trained:
+def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:
     for run in list_runs(runs):
         settings = run.settings()
         same = settings["method"] == spec.name and preset in ("", settings.get("preset", ""))
         if same and run.best.exists() and run.state().get("status") == "finished":
-            return _from_run(run, machine, runs, f"newest finished run of {spec.name}: {run.path}")
+            return run
+    return None
+
+
+def _no_weights(spec: MethodSpec, preset: str, runs: Path) -> UsageError:
     option = f" --preset {preset}" if preset else ""
-    raise UsageError(
+    data = "--source DATASET --target DATASET"
+    return UsageError(
         f"there are no trained weights of {spec.name}{':' + preset if preset else ''}",
         expected=f"a finished run in {runs}, or --run FOLDER",
-        hint=f"histokit train {spec.name}{option} --source DATASET --target DATASET",
+        hint=f"histokit train {spec.name}{option} "
+        + ("--pairs DATASET" if spec.access is Access.PAIRS else data),
     )
 
 
 def _preset_weights(spec: MethodSpec, preset: str) -> Path | None:
-    """The file of published weights of a preset: beside the plugin, or in HISTOKIT_WEIGHTS."""
+    """The file of published weights of a preset: in HISTOKIT_WEIGHTS, or beside the plugin."""
     name = find_preset(spec, preset).weights if preset else ""
     if not name:
         return None

@@ -256,7 +256,8 @@ class Session:
         if total and self.meter.waited >= SLOW_DATA:
             yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
         step, score = int(self.best.get("step", 0)), self.best.get("score")
-        yield self._said(Finished(self.run.path, step, score, self.plan.run.selection, seconds))
+        selection = "last" if score is None else self.plan.run.selection
+        yield self._said(Finished(self.run.path, step, score, selection, seconds))
 
     def _interrupted(self, reason: str) -> Interrupted:
         return Interrupted(

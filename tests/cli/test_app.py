@@ -188,7 +188,7 @@ def complete(line: str, *heavier: str) -> list[str]:
 
 
 def test_completion_knows_verbs_methods_data_sets_and_imports_nothing_heavy() -> None:
-    assert complete("histokit tr", "pydantic", "rich") == ["train"]
+    assert complete("histokit tr", "pydantic", "rich") == ["train", "translate"]
     assert complete("histokit train du") == ["dull"]
     assert complete("histokit methods info du") == ["dull"]
     assert complete("histokit data verify pe") == ["pebbles"]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from histokit.cli.app import app
 from histokit.cli.lazy import method_command
 from histokit.cli.options import CommonFlags
 from histokit.config.run import RunConfig
+from histokit.registry.methods import KIND
 
 pytestmark = pytest.mark.usefixtures("third")
 Train = Callable[..., tuple[list[Any], Result]]
@@ -122,15 +123,18 @@ def test_no_method_typed_shows_the_help(train: Train) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["dul"], 2, "did you mean dull?"),
-        (["mdcl"], 4, "pip install histokit-mdcl"),
+        (["dulll"], 2, "did you mean dull?"),
+        (["unheard"], 4, "pip install histokit-unheard"),
         (["dull", "--lrr", "1"], 2, "No such option"),
         (["dull", "extra"], 2, "unexpected extra argument"),
         (["--lr", "1"], 2, "No such option"),
         (["dull", "--lr"], 2, "requires an argument"),
     ],
 )
-def test_what_is_typed_wrong(train: Train, words: list[str], code: int, told: str) -> None:
+def test_what_is_typed_wrong(
+    train: Train, words: list[str], code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast("dict[str, str]", KIND.published), "unheard", "histokit-unheard")
     calls, result = train(*words)
     assert (calls, result.exit_code) == ([], code)
     assert told in result.stderr

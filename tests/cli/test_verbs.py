@@ -80,7 +80,7 @@ def test_methods_cite(site: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["info", "cite"])
 def test_an_unknown_method(verb: str) -> None:
-    result = type_("methods", verb, "dul")
+    result = type_("methods", verb, "dulll")
     assert result.exit_code == 2
     assert "did you mean dull?" in result.stderr
     assert result.stdout == ""

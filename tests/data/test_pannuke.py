@@ -120,6 +120,7 @@ def test_tissues_are_kept_verbatim_and_may_be_missing(tmp_path):
     (tmp_path / "Fold 2" / "images" / "fold2" / "types.npy").unlink()
     data = PanNuke.open(tmp_path, "")
     assert data.tissues()["fold1_1"] == "Bile-duct"
+    assert {r.key: r.tissue for r in data.records()}["fold1_1"] == "Bile-duct"
     assert "fold2_0" not in data.tissues()
     assert any("tissues are not known" in finding.message for finding in data.verify())
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histokit.errors import DataError
+from histokit.metrics.classes import panoptic
+from histokit.metrics.contingency import contingency
 from histokit.metrics.scores import Metric, score
 from histokit.metrics.table import ImageScore, read_per_image_csv, summarise, write_per_image_csv
 
@@ -51,6 +53,16 @@ def test_reference_pooled_counts(vectors):
     scores = scores_of(data).values()
     assert [sum(getattr(s, k) for s in scores) for k in ("tp", "fp", "fn")] == [11, 9, 9]
     assert math.fsum(s.sum_iou for s in scores) == pytest.approx(pooled["sum_iou"], abs=1e-6)
+    n_true, n_pred = (sum(getattr(s, k) for s in scores) for k in ("n_true", "n_pred"))
+    found = panoptic(n_true, n_pred, 11, math.fsum(s.sum_iou for s in scores), eps=1e-6)
+    assert found == pytest.approx(pooled["pq"], abs=1e-9)
+    tables = [
+        contingency(np.array(p["true"], np.int32), np.array(p["pred"], np.int32))
+        for p in data["pairs"]
+    ]
+    shared = sum(table.overlap.sum() for table in tables)
+    pixels = sum(table.true.areas.sum() + table.pred.areas.sum() for table in tables)
+    assert 2 * shared / pixels == pytest.approx(pooled["dice_pixels_pooled"], abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,9 @@ def test_cards_say_what_is_true(card):
     images = torch.empty(1, 3, side, side, device="meta")
     for name, path in card.taps.items():
         output, features = with_tap(network, path, images)
-        assert features.shape[1] == (1024 if name == "bottleneck" else 64) // card.options["narrow"]
+        channels = {"bottleneck": 1024, "decoder_last": 64, "np_tap": 64, "u1": 64, "dec1": 64}
+        channels |= {"enc1": 256, "enc2": 512, "enc3": 1024, "enc4": 2048, "dec2": 256, "dec3": 512}
+        assert features.shape[1] == channels[name] // card.options["narrow"]
     output, features = with_tap(network, card.taps["decoder_last"], images)
     assert features.shape[2:] == output["np"].shape[2:]
     assert card.taps["np_tap"] == card.taps["decoder_last"]

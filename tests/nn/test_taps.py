@@ -10,7 +10,7 @@ from histokit.errors import ContractError, UnknownName
 from histokit.interfaces.network import Network
 from histokit.interfaces.spec import Sizes
 from histokit.nn.heads import ForegroundHead
-from histokit.nn.taps import tap_path, with_tap
+from histokit.nn.taps import tap_path, with_tap, with_taps
 
 
 class Boom(nn.Module):
@@ -47,6 +47,22 @@ def test_output_and_features_belong_together():
     features.sum().backward()
     assert module[0].weight.grad is not None
     assert module[2].weight.grad is None
+    assert not hooks(module)
+
+
+def test_several_taps_come_from_one_pass_in_the_order_asked_for():
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Dropout(0.5), nn.Conv2d(4, 1, 1)).train()
+    output, (late, early) = with_taps(module, ["1", "0"], IMAGES)
+    assert torch.equal(module[2](late), output)
+    assert torch.equal(late[late != 0], 2 * early[late != 0])
+    assert not hooks(module)
+
+
+def test_one_bad_tap_among_several_is_told():
+    with pytest.raises(ContractError, match="'unused'"):
+        with_taps(Lazy(), ["used", "unused"], IMAGES)
+    with pytest.raises(ContractError, match="'absent'"):
+        with_taps(module := Lazy(), ["used", "absent"], IMAGES)
     assert not hooks(module)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histokit.metrics import ImageScore, Summary, summarise
-from histokit.report.data import ComparisonRow
+from histokit.metrics.papers import PaperRow
+from histokit.report.data import ComparisonRow, PaperTable
 from histokit.report.tables import (
     comparison,
     failures,
@@ -17,6 +18,7 @@ from histokit.report.tables import (
     headline,
     label,
     number,
+    paper,
     pick_panels,
 )
 
@@ -30,6 +32,28 @@ def test_numbers_are_printed_alike():
 
 def test_names_are_printed_as_papers_do():
     assert [label(n) for n in ("dice", "iou", "aji_plus", "pq")] == ["Dice", "IoU", "AJI+", "PQ"]
+
+
+def test_names_tell_the_class_tissue_or_fold():
+    assert label("pq:dead cells") == "PQ dead cells"
+    assert label("mpq@Bile-duct") == "mPQ Bile-duct"
+    assert label("f_c:a@b") == "F_c a@b"
+
+
+def test_a_paper_s_table_tells_each_formula_once():
+    rows = [
+        PaperRow("mpq_plus", 0.25, "pooled", 0.5, "present", 4),
+        PaperRow("pq_plus:a", None, "pooled", 0.5, "present", 4),
+        PaperRow("r2", -12.3456, "squares", None, "others", 4, unit=""),
+    ]
+    found = paper(PaperTable("conic", rows, "no tissues"))
+    assert (found.name, found.note, found.file) == ("CoNIC", "no tissues", "paper_conic.csv")
+    assert found.lines == (
+        ("mPQ+", "0.250", "0.500", 4),
+        ("PQ+ a", "–", "0.500", 4),
+        ("R²", "-12.35", "–", 4),
+    )
+    assert found.formulas == (("mPQ+, PQ+ a", "pooled", "present"), ("R²", "squares", "others"))
 
 
 def test_the_headline_tells_everything_of_a_summary():

@@ -1,11 +1,16 @@
-"""What stands beside every method: controls without adaptation and two adversarial baselines."""
+"""What stands beside every method: controls without adaptation or training, and two adversarial
+baselines.
+"""
 
 from histokit.interfaces import Access, MethodSpec, Preset
 from histokit_baselines.config import (
     AdaBNConfig,
     AdversarialConfig,
     DannConfig,
+    IdentityConfig,
+    MacenkoConfig,
     OtsuConfig,
+    ReinhardConfig,
     SupervisedConfig,
 )
 
@@ -117,4 +122,60 @@ OTSU_HED = MethodSpec(
 }""",
 )
 
-__all__ = ["ADABN", "ADVERSARIAL_OUTPUT", "DANN", "ORACLE", "OTSU_HED", "SOURCE_ONLY"]
+IDENTITY = MethodSpec(
+    name="identity",
+    roles=("translator",),
+    summary="gives every image back as it is: the control of stain translation",
+    config=IdentityConfig,
+    factory="histokit_baselines.identity:Identity",
+    access=Access.NOTHING,
+)
+
+REINHARD = MethodSpec(
+    name="reinhard",
+    roles=("translator",),
+    summary="sets mean and spread of the Lab colours to a reference's (--set reference=IMAGE), "
+    "by default to a built-in H&E style",
+    config=ReinhardConfig,
+    factory="histokit_baselines.reinhard:Reinhard",
+    access=Access.NOTHING,
+    reference="""@article{reinhard2001color,
+  title   = {Color transfer between images},
+  author  = {Reinhard, Erik and Ashikhmin, Michael and Gooch, Bruce and Shirley, Peter},
+  journal = {IEEE Computer Graphics and Applications},
+  volume  = {21},
+  number  = {5},
+  pages   = {34--41},
+  year    = {2001}
+}""",
+)
+
+MACENKO = MethodSpec(
+    name="macenko",
+    roles=("translator",),
+    summary="sets the two stains of each window to a reference's (--set reference=IMAGE), "
+    "by default to a built-in H&E style",
+    config=MacenkoConfig,
+    factory="histokit_baselines.macenko:Macenko",
+    access=Access.NOTHING,
+    reference="""@inproceedings{macenko2009normalizing,
+  title     = {A method for normalizing histology slides for quantitative analysis},
+  author    = {Macenko, Marc and Niethammer, Marc and Marron, J. S. and Borland, David and
+               Woosley, John T. and Guan, Xiaojun and Schmitt, Charles and Thomas, Nancy E.},
+  booktitle = {IEEE International Symposium on Biomedical Imaging (ISBI)},
+  pages     = {1107--1110},
+  year      = {2009}
+}""",
+)
+
+__all__ = [
+    "ADABN",
+    "ADVERSARIAL_OUTPUT",
+    "DANN",
+    "IDENTITY",
+    "MACENKO",
+    "ORACLE",
+    "OTSU_HED",
+    "REINHARD",
+    "SOURCE_ONLY",
+]

@@ -84,3 +84,27 @@ class OtsuConfig(MethodConfig):
 
     smoothing: float = Field(1.0, ge=0, description="Sigma of a Gaussian blur in pixels.")
     min_area: int = Field(30, ge=1, description="Smallest object in pixels.")
+
+
+class IdentityConfig(MethodConfig):
+    """The identity has no settings."""
+
+
+class ReinhardConfig(MethodConfig):
+    """Colour transfer by mean and spread."""
+
+    reference: str = Field(
+        "", description="Image or folder whose colours are taken; empty for a built-in H&E style."
+    )
+
+
+class MacenkoConfig(MethodConfig):
+    """Stain normalisation by singular vectors of optical density."""
+
+    reference: str = Field(
+        "", description="Image or folder whose stains are taken; empty for a built-in H&E style."
+    )
+    beta: float = Field(0.15, ge=0, description="Optical density below which a pixel is unstained.")
+    alpha: float = Field(
+        1.0, ge=0, lt=50, description="Percentile of the angle at which a stain is found."
+    )

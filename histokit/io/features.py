@@ -1,0 +1,119 @@
+"""The features of GeoJSON as QuPath writes and reads them: outlines, kinds and classes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from histokit.errors import DataError
+from histokit.io.rings import Point
+
+Rings = tuple[tuple[Point, ...], ...]
+FARTHEST = 1e9
+"""Pixels from the origin."""
+ALIASES = ("objectType", "object_type", "type")
+KINDS = {kind.casefold(): kind for kind in ("detection", "cell", "tile", "tmaCore", "root")}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """An object of a file.
+
+    Attributes:
+        kind: ``detection``, ``cell``, ``tile``, ``tmaCore``, ``root`` or ``annotation``, which
+            everything is that says nothing else.
+        name: of its class, parts of derived classes joined as in ``Tumor: Positive``; empty
+            without a class.
+        rings: all rings of its area in (x, y), corner convention; empty for points and lines.
+        nucleus: the same of the nucleus of a cell, where it has one.
+    """
+
+    kind: str
+    name: str
+    rings: Rings
+    nucleus: Rings
+
+
+def read_features(path: Path) -> list[Feature]:
+    """The features of a FeatureCollection, a list of features or a single one, gzipped or not.
+
+    Raises DataError, naming `path`, where it cannot be read.
+    """
+    return [_feature(path, place, value) for place, value in enumerate(_listed(path))]
+
+
+def _listed(path: Path) -> list[Any]:
+    try:
+        data = path.read_bytes()
+        value = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
+        raise DataError(
+            f"cannot read {path}",
+            expected="a whole GeoJSON file",
+            found=f"{type(error).__name__}: {error}",
+            hint="export it again",
+        ) from error
+    if isinstance(value, dict) and value.get("type") == "FeatureCollection":
+        value = value.get("features")
+    value = [value] if isinstance(value, dict) else value
+    if not isinstance(value, list):
+        raise _broken(path, "a FeatureCollection, features or a feature", type(value).__name__)
+    return value
+
+
+def _feature(path: Path, place: int, value: Any) -> Feature:
+    where = f"feature {place} of {path}"
+    if not isinstance(value, dict) or "geometry" not in value:
+        raise _broken(where, "a feature with a geometry", _short(value))
+    properties = value.get("properties") or {}
+    if not isinstance(properties, dict):
+        raise _broken(where, "properties by name", _short(properties))
+    said = next((properties[name] for name in ALIASES if name in properties), "")
+    nucleus = value.get("nucleusGeometry")
+    return Feature(
+        KINDS.get(str(said).casefold(), "annotation"),
+        _class(where, properties.get("classification")),
+        _rings(where, value["geometry"]),
+        () if nucleus is None else _rings(where, nucleus),
+    )
+
+
+def _class(where: str, value: Any) -> str:
+    """The name of a classification, which is a string, or holds a name or names."""
+    if isinstance(value, dict):
+        value = value.get("name") or value.get("names") or ""
+    if isinstance(value, list):
+        value = ": ".join(str(name) for name in value)
+    if value is not None and not isinstance(value, str):
+        raise _broken(where, "a class by name", _short(value))
+    return "" if value in (None, "Unclassified") else value
+
+
+def _rings(where: str, geometry: Any) -> Rings:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind is None:
+        raise _broken(where, "a geometry with its type", _short(geometry))
+    if kind not in ("Polygon", "MultiPolygon"):
+        return ()
+    try:
+        parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
+        rings = tuple(
+            tuple((float(x), float(y)) for x, y, *_ in ring) for part in parts for ring in part
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _broken(where, "rings of [x, y]", f"{type(error).__name__}: {error}") from error
+    if not all(abs(value) <= FARTHEST for ring in rings for point in ring for value in point):
+        raise _broken(where, f"coordinates up to {FARTHEST:.0e}", "one beyond, or NaN")
+    return rings
+
+
+def _broken(where: object, expected: str, found: str) -> DataError:
+    return DataError(f"cannot read {where}", expected=expected, found=found, hint="export it again")
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]

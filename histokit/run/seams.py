@@ -1,0 +1,48 @@
+"""How visible the borders of windows are in a stitched image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histokit.tiling.grid import Grid
+
+
+def seam_index(image: NDArray[np.uint8], layout: Grid) -> float | None:
+    """Gradient energy across the borders of windows over that everywhere else.
+
+    The energy of the line between two rows (columns) is the mean squared difference of the pixels
+    on its two sides; a border is a line where some window's output begins or ends inside the
+    image. 1 means that borders look like any other line, more that they show. A slow drift of
+    colour from window to window, spread by blending over the whole overlap, does not show here.
+
+    Args:
+        image: [H W C] or [H W].
+        layout: the windows that it was stitched from.
+
+    None where there is a single window, or no line but borders. An image without any gradient
+    inside has 1 where its borders have none either, and infinity where they have.
+    """
+    if len(layout) == 1:
+        return None
+    values = np.atleast_3d(image).astype(np.float32)
+    border, inside = [], []
+    for axis, starts in ((0, layout.tops), (1, layout.lefts)):
+        energy = np.square(np.diff(values, axis=axis)).mean(axis=(1 - axis, 2))
+        seams = _borders(starts, layout.output, values.shape[axis])
+        border.append(energy[seams])
+        inside.append(np.delete(energy, seams))
+    at, off = np.concatenate(border), np.concatenate(inside)
+    if not at.size or not off.size:
+        return None
+    if off.mean() == 0:
+        return 1.0 if at.mean() == 0 else float("inf")
+    return float(at.mean() / off.mean())
+
+
+def _borders(starts: tuple[int, ...], output: int, size: int) -> NDArray[np.intp]:
+    """Numbers of the lines, line k lying between pixels k and k + 1, at which outputs start or
+    end inside the image.
+    """
+    edges = {edge for start in starts for edge in (start, start + output)}
+    return np.array(sorted(edge - 1 for edge in edges if 0 < edge < size), np.intp)

@@ -1,0 +1,140 @@
+"""Macenko's stain normalisation: stain colours and strengths are set to a reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from histokit.errors import DataError
+from histokit.interfaces import Context, Method, Phase, Stateful, Translator
+from histokit_baselines.config import MacenkoConfig
+from histokit_baselines.reference import read_references
+
+if TYPE_CHECKING:
+    from histokit.interfaces.batch import Images
+
+Array = NDArray[np.float64]
+
+DARKEST = 1 / 256
+"""Least intensity, so that black has a finite density."""
+STRONGEST = 99.0
+"""Percentile of a stain's concentration that counts as its strength (section 2.3)."""
+FEWEST = 100
+"""Stained pixels that two stain colours are estimated from at least."""
+POOLED = 1_000_000
+"""Pixels of the reference that are looked at, at most; evenly spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stains:
+    """The two stains of an image: unit vectors of optical density [3 2], haematoxylin first, and
+    the strength of each [2].
+    """
+
+    vectors: Array
+    strengths: Array
+
+
+BUILT_IN = Stains(
+    np.array([[0.5626, 0.2159], [0.7201, 0.8012], [0.4062, 0.5581]]),
+    np.array([1.9705, 1.0308]),
+)
+"""The target of the authors' published code."""
+
+
+class Macenko(Method, Translator):
+    """Stain normalisation by singular vectors of optical density (Macenko et al. 2009).
+
+    The stains of the input are estimated on each window, which is what normalising tiles means;
+    for one estimate an image, give a window that holds it. A window with fewer than 100 stained
+    pixels is given back as it is.
+    """
+
+    def __init__(self, target: Stains, config: MacenkoConfig) -> None:
+        self.target = target
+        self.config = config
+
+    @classmethod
+    def build(cls, config: MacenkoConfig, context: Context) -> Self:
+        """The method with the stains of its reference. Raises DataError where there are none."""
+        del context
+        return cls(_reference_stains(config) if config.reference else BUILT_IN, config)
+
+    def stateful(self) -> Mapping[str, Stateful]:
+        """Nothing."""
+        return {}
+
+    def phases(self) -> Sequence[Phase]:
+        """None."""
+        return []
+
+    def translate(self, images: Images) -> Images:
+        """The images with stains of the colour and strength of the reference."""
+        rgb = images.movedim(1, -1).double().cpu().numpy()
+        moved = np.stack([self._normalised(image) for image in rgb])
+        return torch.from_numpy(moved).to(images).movedim(-1, 1)
+
+    def _normalised(self, image: Array) -> Array:
+        densities = optical_density(image).reshape(-1, 3)
+        found = estimate(densities, self.config.beta, self.config.alpha)
+        if found is None:
+            return image
+        amounts = concentrations(densities, found.vectors)
+        amounts *= self.target.strengths / np.maximum(found.strengths, 1e-6)
+        moved: Array = np.exp(-(amounts @ self.target.vectors.T))
+        return moved.clip(0, 1).reshape(image.shape)
+
+
+def optical_density(image: Array) -> Array:
+    """``-log I`` of intensities in 0..1 (equation 1), with the natural logarithm as in the authors'
+    code, whose threshold and target we use; the paper writes log10.
+    """
+    return np.asarray(-np.log(np.maximum(image, DARKEST)))
+
+
+def estimate(densities: Array, beta: float, alpha: float) -> Stains | None:
+    """The stains of pixels [n 3] (section 2.2); None with fewer than 100 stained ones.
+
+    Args:
+        densities: optical densities.
+        beta: pixels with a channel below it count as unstained.
+        alpha: percentile of the angle in the plane of the two largest singular vectors at which
+            either stain is found.
+    """
+    stained = densities[(densities >= beta).all(1)]
+    if len(stained) < FEWEST:
+        return None
+    _, _, directions = np.linalg.svd(np.cov(stained, rowvar=False))
+    plane = directions[:2] * np.where(directions[:2].sum(1) < 0, -1, 1)[:, None]
+    projected = stained @ plane.T
+    angles = np.arctan2(projected[:, 1], projected[:, 0])
+    extremes = np.percentile(angles, [alpha, 100 - alpha])
+    found = np.stack([np.cos(extremes), np.sin(extremes)], 1) @ plane
+    found = np.abs(found[np.argsort(-found[:, 0])])  # haematoxylin absorbs more red
+    vectors = (found / np.linalg.norm(found, axis=1, keepdims=True)).T
+    amounts = concentrations(stained, vectors)
+    return Stains(vectors, np.percentile(amounts, STRONGEST, axis=0))
+
+
+def concentrations(densities: Array, vectors: Array) -> Array:
+    """How much of each stain a pixel has, [n 2], by least squares, from 0."""
+    solved = np.linalg.lstsq(vectors, densities.T, rcond=None)[0].T
+    return np.asarray(solved.clip(0))
+
+
+def _reference_stains(config: MacenkoConfig) -> Stains:
+    pooled = np.concatenate(
+        [optical_density(image).reshape(-1, 3) for image in read_references(config.reference)]
+    )
+    found = estimate(pooled[:: -(-len(pooled) // POOLED)], config.beta, config.alpha)
+    if found is None:
+        raise DataError(
+            f"{config.reference} shows no stained tissue",
+            expected=f"{FEWEST} pixels of optical density {config.beta:g} or more in each colour",
+        )
+    return found

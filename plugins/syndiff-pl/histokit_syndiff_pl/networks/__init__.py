@@ -1,0 +1,1 @@
+"""The four kinds of networks of SynDiff, in plain torch operations."""
