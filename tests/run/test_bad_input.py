@@ -208,7 +208,7 @@ def test_an_output_folder_that_cannot_be(histokit, breast, tmp_path, words, said
         ),
         (
             ("train", "source-only", "--source", "tnbk"),
-            ("no data set is called 'tnbk'", "expected: one of ", "did you mean tnbc?"),
+            ("no data set is called 'tnbk'", "expected: one of ", "did you mean tnbc"),
         ),
         (
             ("train", "source-only", "--source", "synth-he@brest"),

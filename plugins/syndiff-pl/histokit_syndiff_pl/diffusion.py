@@ -13,7 +13,6 @@ EPS = 1e-3
 """Where on the continuous time axis 0..1 the first step stands."""
 FIRST_BETA = 1e-8
 """Variance of step 0; single precision rounds it away, so x_0 is the clean image."""
-SMALLEST_VARIANCE = 1e-20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ class Diffusion:
         return Noised(now, later, steps)
 
     def step_back(self, clean: Tensor, later: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
-        """x_t drawn from q(x_t | x_0, x_{t+1}) with given normal `noise`, none at step 0.
+        """x_t drawn from q(x_t | x_0, x_{t+1}) with given normal `noise`, of which step 0 has none.
 
         Args:
             clean: x_0 or its prediction, [B C H W].
@@ -115,8 +114,7 @@ class Diffusion:
             noise: of the shape of `clean`.
         """
         mean = _at(self.from_clean, steps) * clean + _at(self.from_later, steps) * later
-        deviation = self.variance.clamp_min(SMALLEST_VARIANCE).sqrt()
-        return mean + _at(deviation, steps) * noise * _broadcast(steps > 0)
+        return mean + _at(self.variance.sqrt(), steps) * noise
 
     def walk_back(
         self,
@@ -149,8 +147,4 @@ def variances(steps: int, beta_min: float, beta_max: float) -> tuple[Tensor, Ten
 
 
 def _at(numbers: Tensor, steps: Tensor) -> Tensor:
-    return _broadcast(numbers[steps])
-
-
-def _broadcast(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
+    return numbers[steps][:, None, None, None]

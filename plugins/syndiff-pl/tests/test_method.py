@@ -106,21 +106,40 @@ def test_critics_are_updated_before_the_generators_see_them(build, batch):
     assert not same(seen[2][2], before[1])
 
 
-def test_fresh_noise_for_the_generators(build, batch, monkeypatch):
-    drawn = []
-    real = module.Diffusion.noised
+def test_fresh_noise_for_the_generators_and_the_penalty_on_real_images(build, batch, monkeypatch):
+    drawn, penalised = [], []
+    real_noised, real_penalty = module.Diffusion.noised, module.gradient_penalty
 
     def noised(self, clean):
-        drawn.append(real(self, clean))
+        drawn.append(real_noised(self, clean))
         return drawn[-1]
 
+    def penalty(critic, images, gamma):
+        penalised.append(images)
+        return real_penalty(critic, images, gamma)
+
     monkeypatch.setattr(module.Diffusion, "noised", noised)
+    monkeypatch.setattr(module, "gradient_penalty", penalty)
     trained(build, batch)
     assert len(drawn) == 4
-    later = [one.later for one in drawn]
-    assert not torch.equal(later[0], later[2])
-    assert not torch.equal(later[1], later[3])
+    assert not torch.equal(drawn[0].later, drawn[2].later)
+    assert not torch.equal(drawn[1].later, drawn[3].later)
     assert not any(one.later.requires_grad or one.now.requires_grad for one in drawn)
+    assert all(one is two.now for one, two in zip(penalised, drawn[:2], strict=True))
+
+
+def test_guides_are_translations_of_the_images_to_recover(build, batch):
+    method, images = build(), pictures(batch)
+    state, seen = method.stateful(), []
+    for name, other in (("l", "u"), ("u", "l")):
+        guide = state[f"translator_{other}"](images[name]).detach()
+
+        def look(_, inputs, guide=guide):
+            seen.append(torch.equal(inputs[1], guide))
+
+        state[f"denoiser_{name}"].register_forward_pre_hook(look)
+    method.phases()[0].step(batch())
+    assert seen == [True] * 4
 
 
 def test_learning_rates_reach_their_least(build, batch):

@@ -117,4 +117,4 @@ def batch_deviation(features: Tensor) -> Tensor:
     group = min(batch, GROUP)
     grouped = full_precision(features).unflatten(0, (group, batch // group))
     spread = (grouped.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
-    return spread.repeat_interleave(group)[:, None, None, None].expand(batch, 1, height, width)
+    return spread.repeat(group)[:, None, None, None].expand(batch, 1, height, width)
