@@ -54,8 +54,9 @@ def list_(data_root: Root = None, json: Json = False) -> None:
     if json:
         console.result_json(lines)
         return
-    columns = ["name", "task", "mpp", "licence", "found"]
-    rows = [[line[column] for column in columns] for line in lines]
+    columns = ["name", "task", "classes", "mpp", "licence", "found"]
+    counted = [{**line, "classes": len(line["classes"]) or None} for line in lines]
+    rows = [[line[column] for column in columns] for line in counted]
     broken = [number for number, entry in enumerate(entries) if entry.status == "broken"]
     console.table(rows, columns, dimmed=broken)
 
@@ -64,12 +65,14 @@ def _line(entry: Entry, data_root: Path | None) -> dict[str, Any]:
     common = {"name": entry.typed, "status": entry.status, "reason": entry.reason}
     if entry.card is None:
         found = f"broken: {entry.reason}"
-        return {**common, "task": None, "mpp": None, "licence": None, "found": found}
+        nothing: dict[str, Any] = {"task": None, "classes": [], "mpp": None, "licence": None}
+        return {**common, **nothing, "found": found}
     spec = entry.card
     found_at = located(spec, data_root)
     return {
         **common,
         "task": spec.task,
+        "classes": list(spec.classes),
         "mpp": spec.mpp,
         "licence": spec.licence,
         "found": found_at,

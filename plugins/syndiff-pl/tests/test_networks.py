@@ -10,6 +10,7 @@ import torch
 from histokit_syndiff_pl.networks.critic import CriticBlock, TimeCritic, batch_deviation
 from histokit_syndiff_pl.networks.denoiser import Attention, Denoiser, Residual
 from histokit_syndiff_pl.networks.layers import (
+    AdaptiveNorm,
     Fir,
     average_fan,
     groups,
@@ -141,6 +142,13 @@ def test_starting_weights(scale):
     average = average_fan(layer, scale).weight.detach().abs().max()
     assert float(average) == pytest.approx(math.sqrt(3 * scale / 178), rel=1e-3)
     assert not layer.bias.any()
+
+
+def test_adaptive_norm_starts_as_a_plain_one():
+    norm = AdaptiveNorm(8, 4)
+    found = norm(torch.randn(2, 8, 4, 4), torch.zeros(2, 4)).detach()
+    near(found.mean(), 0.0, rtol=0, atol=1e-6)
+    near(found.std(correction=0), 1.0, rtol=0, atol=1e-4)
 
 
 # wholes

@@ -30,7 +30,7 @@ def drops(method, batch, steps, window):
 
 
 def test_a_short_training_learns_to_translate_and_to_denoise(build, batch):
-    cycle, recover = drops(build(lr=5e-3), batch, steps=10, window=3)
+    cycle, recover = drops(build(lr=5e-3), batch, steps=8, window=2)
     assert cycle > 0.3
     assert recover > 0.2
 
