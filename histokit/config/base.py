@@ -13,9 +13,10 @@ class MethodConfig(BaseModel):
 
     One field is one option of `histokit train METHOD`, one key of a config file and one row of
     the report. Write fields as ``lr: float = Field(1e-4, gt=0, description="Learning rate.")``.
-    The core reads four fields by name where a config has them: `batch` (images a step), `tile`
-    (side of a training window in pixels), `augment` (see `histokit.data.augment.Augment`) and
-    `channels` (3 for RGB images, 1 for grey ones); see `TrainingWindows`.
+    The core reads five fields by name where a config has them: `batch` (images a step), `tile`
+    (side of a training window in pixels), `augment` (see `histokit.data.augment.Augment`),
+    `channels` (3 for RGB images, 1 for grey ones) and `oversample` (share of a batch of labelled
+    images whose windows lie around an object); see `TrainingWindows`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -29,9 +30,10 @@ class TrainingWindows:
     tile: int = 256
     augment: str = "none"
     channels: int = 3
+    oversample: float = 0.0
 
     @classmethod
     def of(cls, config: BaseModel) -> Self:
-        """Those of the four that `config` has; defaults for the rest."""
+        """Those of the five that `config` has; defaults for the rest."""
         known = {field.name for field in fields(cls)} & set(type(config).model_fields)
         return cls(**{name: getattr(config, name) for name in known})

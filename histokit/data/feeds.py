@@ -113,14 +113,19 @@ class Pool:
             self._bytes += whole.nbytes
         return whole
 
-    def draw(self, number: int, side: int, seed: int) -> Window:
+    def draw(self, number: int, side: int, seed: int, *, around_object: bool = False) -> Window:
         """The `number`-th window ever drawn: images come in a new random order each round, and
         each gives one window of `side` pixels at a random place (mirrored where it is smaller).
+
+        With `around_object` a labelled image that has objects gives a window around a random pixel
+        of a random class.
         """
         round_, place = divmod(number, len(self.records))
         order = self._rng(seed, "order", round_).permutation(len(self.records))
         whole = self.whole(int(order[place]))
-        return cut_window(whole, side, self._rng(seed, "place", number))
+        rng = self._rng(seed, "place", number)
+        centre = object_pixel(whole, rng) if around_object else None
+        return cut_window(whole, side, rng, centre)
 
     def _rng(self, seed: int, purpose: str, number: int) -> np.random.Generator:
         return stream(seed, f"{self.name}/{purpose}", number)
@@ -132,12 +137,37 @@ def stream(seed: int, purpose: str, number: int) -> np.random.Generator:
     return np.random.default_rng([seed, tag, number])
 
 
-def cut_window(whole: Window, side: int, rng: np.random.Generator) -> Window:
-    """A random square of `side` pixels; a smaller image is mirrored at its lower right."""
+def object_pixel(whole: Window, rng: np.random.Generator) -> tuple[int, int] | None:
+    """Row and column of a random pixel of a random class that the image holds; None where it has
+    no objects or no truth. Objects without a class count as one more class.
+    """
+    if whole.truth is None or not whole.truth[0].any():
+        return None
+    ids, classes = whole.truth
+    kinds = np.where(ids > 0, classes + 1, 0)
+    present = np.flatnonzero(np.bincount(kinds.ravel()))
+    pixels = np.flatnonzero(kinds == rng.choice(present[present > 0]))
+    row, column = divmod(int(rng.choice(pixels)), ids.shape[1])
+    return row, column
+
+
+def cut_window(
+    whole: Window,
+    side: int,
+    rng: np.random.Generator,
+    centre: tuple[int, int] | None = None,
+) -> Window:
+    """A square of `side` pixels at random, or around `centre` as far as the image reaches; a
+    smaller image is mirrored at its lower right.
+    """
     height, width = whole.image.shape[:2]
     below, right = max(side - height, 0), max(side - width, 0)
-    top = int(rng.integers(max(height, side) - side + 1))
-    left = int(rng.integers(max(width, side) - side + 1))
+    lowest, last = max(height, side) - side, max(width, side) - side
+    if centre is None:
+        top, left = int(rng.integers(lowest + 1)), int(rng.integers(last + 1))
+    else:
+        top = min(max(centre[0] - side // 2, 0), lowest)
+        left = min(max(centre[1] - side // 2, 0), last)
     rows, columns = slice(top, top + side), slice(left, left + side)
 
     def cut(pixels: NDArray[Any], lead: int) -> NDArray[Any]:
@@ -193,8 +223,8 @@ class Draws:
 
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
-    """How batches are made: size, window side, augmentation, seed, and the share of this process
-    (`rank` of `world`).
+    """How batches are made: size, window side, augmentation, seed, the share of this process
+    (`rank` of `world`), and the share of a batch whose windows lie around an object.
     """
 
     batch: int
@@ -203,6 +233,11 @@ class FeedSettings:
     seed: int
     rank: int = 0
     world: int = 1
+    oversample: float = 0.0
+
+    def around_object(self, place: int) -> bool:
+        """Whether the window at a place of the batch lies around an object: the last ones do."""
+        return place >= round(self.batch * (1 - self.oversample))
 
 
 class _Steps(Dataset[list[Draws]]):
@@ -218,7 +253,10 @@ class _Steps(Dataset[list[Draws]]):
     def _draws(self, pool: Pool, step: int) -> Draws:
         how = self.settings
         first = (step * how.world + how.rank) * how.batch
-        windows = [pool.draw(first + k, how.side, how.seed) for k in range(how.batch)]
+        windows = [
+            pool.draw(first + k, how.side, how.seed, around_object=how.around_object(k))
+            for k in range(how.batch)
+        ]
         others = [window.other for window in windows if window.other is not None]
         truths = [window.truth for window in windows if window.truth is not None]
         geometries = [

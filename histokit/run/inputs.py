@@ -81,6 +81,7 @@ def open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
         side=windows.tile,
         augment=cast(Augment, windows.augment),
         seed=plan.run.seed,
+        oversample=windows.oversample,
         rank=machine.rank,
         world=machine.world,
     )

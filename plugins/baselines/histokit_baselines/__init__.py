@@ -13,6 +13,7 @@ from histokit_baselines.config import (
     ReinhardConfig,
     SupervisedConfig,
 )
+from histokit_baselines.nnunet_config import NnUNetPlainConfig
 
 _CPU = {"network": "unet-small", "tile": 128, "steps": 600, "lr": 1e-3}
 _CPU_ADAPTING = {
@@ -168,12 +169,39 @@ MACENKO = MethodSpec(
 }""",
 )
 
+NNUNET_PLAIN = MethodSpec(
+    name="nnunet-plain",
+    roles=("adapter",),
+    summary="a U-Net planned and trained as nnU-Net does it in 2D, for nuclei or classes of tissue",
+    config=NnUNetPlainConfig,
+    factory="histokit_baselines.nnunet_plain:NnUNetPlain",
+    access=Access.SOURCE,
+    reference="""@article{isensee2021nnunet,
+  title   = {{nnU-Net}: a self-configuring method for deep learning-based biomedical image
+             segmentation},
+  author  = {Isensee, Fabian and Jaeger, Paul F. and Kohl, Simon A. A. and Petersen, Jens and
+             Maier-Hein, Klaus H.},
+  journal = {Nature Methods},
+  volume  = {18},
+  pages   = {203--211},
+  year    = {2021}
+}""",
+    presets={
+        "cpu": Preset(_CPU_SUMMARY, {"width": 8, "tile": 128, "batch": 4, "steps": 600}),
+        "short": Preset(
+            "windows, batch and steps of the other baselines",
+            {"tile": 256, "batch": 4, "steps": 10_000},
+        ),
+    },
+)
+
 __all__ = [
     "ADABN",
     "ADVERSARIAL_OUTPUT",
     "DANN",
     "IDENTITY",
     "MACENKO",
+    "NNUNET_PLAIN",
     "ORACLE",
     "OTSU_HED",
     "REINHARD",
