@@ -23,7 +23,6 @@ from histokit.data.axon_masks import (
 )
 from histokit.data.bids import PixelSize
 from histokit.data.cards_axons import EXPECTED
-from histokit.data.channels import channel_findings
 from histokit.data.checks import image_path, shared_findings
 from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
@@ -87,7 +86,7 @@ class AxonSet(Dataset):
         return objects(read_tissue(record), self.variant)
 
     def verify(self) -> Iterator[Finding]:
-        """Unpaired masks, pixel sizes, odd grey levels and channels, and the shared checks."""
+        """Unpaired masks, pixel sizes, odd grey levels, and the shared checks."""
         for path in self.contents.orphans:
             yield Finding("warning", str(path), "has no image")
         for path in self.contents.others:
@@ -95,7 +94,6 @@ class AxonSet(Dataset):
         yield from self._size_findings()
         for record in self.contents.records:
             yield from mask_findings(record)
-        yield from channel_findings([image_path(record) for record in self.contents.records])
         yield from shared_findings(self, EXPECTED[self.spec.name])
 
     def _size_findings(self) -> Iterator[Finding]:

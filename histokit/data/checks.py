@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from histokit.data.cards import Expected
+from histokit.data.channels import channel_findings
 from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
 from histokit.io.images import image_size
@@ -51,14 +52,17 @@ def require_same_size(record: Record, mask: Path, shape: tuple[int, ...]) -> Non
 
 
 def shared_findings(dataset: Dataset, expected: Expected | None = None) -> Iterator[Finding]:
-    """What is odd or wrong in any data set: counts, splits, files, sizes, ids, duplicates.
+    """What is odd or wrong in any data set: counts, splits, channels, files, sizes, duplicates.
 
-    Reads every image and label once.
+    Reads every label once and every image twice.
     """
     records = dataset.records()
     if expected is not None:
         yield from count_findings(records, expected)
     yield from split_findings(records)
+    paths = [record.image for record in records if record.image is not None]
+    if len(set(paths)) == len(paths):  # else many images lie in one file
+        yield from channel_findings(paths)
     unlabelled = not any(record.labels for record in records)
     if unlabelled:
         yield Finding("note", "labels", "no image has labels; good for prediction and as a target")

@@ -104,7 +104,7 @@ class Pool:
             return self._kept[index]
         record = self.records[index]
         image = self._read_image(record)
-        truth = _truth(self._read_labels(record)) if self._read_labels else None
+        truth = truth_of(self._read_labels(record)) if self._read_labels else None
         other = self._read_counterpart(record) if self._read_counterpart else None
         whole = Window(image, truth, f"{self.name}/{record.key}", other)
         _require_same_size(whole)
@@ -193,7 +193,7 @@ def _require_same_size(whole: Window) -> None:
         )
 
 
-def _truth(labels: Labels) -> NDArray[np.int32]:
+def truth_of(labels: Labels) -> NDArray[np.int32]:
     """Ids and class of each pixel, int32 [2 H W]."""
     largest = max(int(labels.ids.max(initial=0)), *labels.classes, 0)
     table = np.zeros(largest + 1, np.int32)

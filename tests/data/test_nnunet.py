@@ -26,7 +26,10 @@ def test_cases_parts_and_classes(tmp_path):
         ("case_101", "case_101", "test"),
     ]
     assert data.class_names == ("tumour", "stroma")
-    assert [f.level for f in data.verify()] == ["note"]
+    assert [(f.level, f.where) for f in data.verify()] == [
+        ("note", "dataset.json"),
+        ("note", "channels"),
+    ]
 
 
 def test_pieces_are_objects_and_touching_classes_are_two(tmp_path):

@@ -65,6 +65,8 @@ def test_verify_says_that_vague_areas_are_not_spared(tmp_path):
     data = NuInsSeg.open(make_nuinsseg(tmp_path), "")
     assert told(data, "note") == {
         "vague areas": "1 images have some; what is found there counts as false",
+        "channels": "images differ: 1 RGB with alpha (such as human_bladder_01.png), "
+        "4 RGB (such as human_bladder_02.png); all become RGB",
         "images": "5 of 665 images are here",
         "groups": "2 of 31 groups are here",
     }

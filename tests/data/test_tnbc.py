@@ -64,6 +64,8 @@ def test_a_sound_set_yields_only_what_is_missing_from_the_whole(tmp_path):
     assert [finding.message for finding in findings] == [
         "3 of 50 images are here",
         "2 of 11 groups are here",
+        "images differ: 2 RGB with alpha (such as 01_1.png), 1 RGB (such as 02_1.png); "
+        "all become RGB",
     ]
 
 

@@ -60,6 +60,8 @@ def test_classes_come_from_the_sheet_by_name_or_number(tmp_path):
     assert told(data, "note") == {
         "sheet": "says 1 benign, 1 malignant",
         "images": "2 of 163 images are here",
+        "channels": "images differ: 1 grey (such as 000001.png), "
+        "1 RGB (such as 000003.png); all become RGB",
     }
 
 
