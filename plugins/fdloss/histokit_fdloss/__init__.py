@@ -36,6 +36,10 @@ SPEC = MethodSpec(
                 "alpha_lr": 0.0,
             },
         ),
+        "plain": Preset(
+            summary="the same plan without the penalty: the control of an equal budget",
+            overrides={"alpha_mode": "fixed", "alpha_max": 0.0},
+        ),
         "released": Preset(
             summary="as the published scripts really train: alpha stays 0, a plain network",
             overrides={
