@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import typer
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _QUIET = {"on": False}
 EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.05
+MOST_LOSSES = 12
+"""Losses in a line of progress; a method gives the telling ones first."""
 
 
 class Event(Protocol):
@@ -213,8 +216,10 @@ class _PlainLines:
 
 
 def details(event: Event) -> str:
-    """Losses, speed and time left of an event, as one line."""
-    parts = [f"{name} {value:.4g}" for name, value in event.losses.items()]
+    """The first losses, speed and time left of an event, as one line."""
+    parts = [f"{name} {value:.4g}" for name, value in islice(event.losses.items(), MOST_LOSSES)]
+    if len(event.losses) > MOST_LOSSES:
+        parts.append(f"and {len(event.losses) - MOST_LOSSES} more in metrics.csv")
     if event.images_per_second is not None:
         parts.append(f"{event.images_per_second:.3g} images/s")
     if event.eta_seconds is not None:

@@ -111,6 +111,13 @@ def test_quiet_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     assert plain([(0.0, Event(1, 10))], capsys) == []
 
 
+def test_a_line_shows_the_first_losses_only() -> None:
+    many = Event(1, losses={f"fd_{number}": 0.5 for number in range(console.MOST_LOSSES + 3)})
+    line = console.details(many)
+    assert line.count("fd_") == console.MOST_LOSSES
+    assert line.endswith("and 3 more in metrics.csv")
+
+
 def test_a_terminal_has_a_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
