@@ -6,6 +6,16 @@
 
 It writes the training part as nnU-Net's raw data, plans, trains the folds, predicts the test part,
 and keeps the predictions as label images with their classes. A fold takes about a day on a GPU.
+
+With nnU-Net as the segmenter of syndiff-pl, by its tutoring path: train the translation alone,
+translate the labelled images, and train nnU-Net on the translations to predict another data set.
+
+    histokit train syndiff-pl --source L --target U --segment-steps 0
+    histokit translate syndiff-pl l2u 'L-FOLDER/sub-*/micr/*.png' -o translated --norm tile
+    python examples/nnunetv2.py L OUT --grey --types --translated translated --target U
+    histokit eval --predictions OUT/predictions --target U --part all
+
+By its adaptive path: leave out --translated and --target, and predict translations by u2l.
 """
 
 from __future__ import annotations
@@ -14,7 +24,12 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from histokit.data.colour import as_grey
+from histokit.interfaces import Record
+from histokit.io.images import read_image
 from histokit.io.labels import write_label_tiff
 from histokit.io.nnunet_command import FOLDS, NnUNet
 from histokit.io.nnunet_raw import Case, kinds_of, read_predictions, write_raw
@@ -24,16 +39,28 @@ from histokit.run.domains import Domain, open_domain
 NUMBER = 42
 
 
-def cases(domain: Domain, classes: int, *, grey: bool) -> Iterator[Case]:
-    """The training and validation images with labels, then the test images without."""
-    test = {record.key for record in domain.part("test")}
+def cases(
+    domain: Domain, classes: int, *, grey: bool, translated: Path | None, target: Domain | None
+) -> Iterator[Case]:
+    """The training and validation images with labels, or their translations, and the test images
+    without labels; with a target all images are for training, and those of the target for testing.
+    """
+    found = {path.stem: path for path in translated.rglob("*.png")} if translated else {}
+    test = set() if target else {record.key for record in domain.part("test")}
     for record in domain.part("all"):
-        image = domain.image(record)
-        if grey:
-            image = as_grey(image, record.key)[..., 0]
         alone = record.key in test
+        image = domain.image(record)
+        if translated and not alone and record.image:
+            image = read_image(found[record.image.stem])
         kinds = None if alone else kinds_of(domain.labels(record), classes)
-        yield Case(record.key, image, kinds, alone)
+        yield Case(record.key, _channels(image, record, grey=grey), kinds, alone)
+    if target is not None:
+        for record in target.part("all"):
+            yield Case(record.key, _channels(target.image(record), record, grey=grey), None, True)
+
+
+def _channels(image: NDArray[np.uint8], record: Record, *, grey: bool) -> NDArray[np.uint8]:
+    return as_grey(image, record.key)[..., 0] if grey else image
 
 
 def main() -> None:
@@ -43,14 +70,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--grey", action="store_true", help="write grey images")
     parser.add_argument("--types", action="store_true", help="learn the classes of the objects")
+    parser.add_argument("--translated", type=Path, help="what `histokit translate` wrote")
+    parser.add_argument("--target", help="data set to predict, name[@variant][:path]")
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS))
     asked = parser.parse_args()
 
     domain = open_domain(asked.dataset)
+    target = open_domain(asked.target) if asked.target else None
     names = domain.classes if asked.types else ()
     raw = asked.folder / "raw" / f"Dataset{NUMBER:03d}_Histokit"
     if not (raw / "dataset.json").exists():
-        write_raw(raw, cases(domain, len(names), grey=asked.grey), class_names=names)
+        how = {"grey": asked.grey, "translated": asked.translated, "target": target}
+        write_raw(raw, cases(domain, len(names), **how), class_names=names)
     network = NnUNet(asked.folder, NUMBER)
     network.prepare()
     for fold in asked.folds:
@@ -62,7 +93,7 @@ def main() -> None:
         write_label_tiff(
             asked.folder / "predictions" / f"{key.replace('/', '_')}.tif",
             found.ids,
-            mpp=domain.mpp,
+            mpp=(target or domain).mpp,
             provenance=about,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import histokit
 from fixtures.fakes import install
 from histokit.config.options import describe
+from histokit.config.run import RunConfig
 from histokit.registry.datasets import VARIABLE, find_dataset
 from histokit.registry.discovery import DATASETS, GROUPS, METHODS, scan
 from histokit.registry.methods import find_method
@@ -72,9 +75,31 @@ def declared(group: str) -> dict[str, set[str]]:
     return {name: set(points[group]) for name, points in projects().items() if group in points}
 
 
-def test_every_block_is_marked_as_shell():
-    assert {kind for kind, _ in BLOCKS} == {"sh"}
+def test_every_block_is_marked_as_shell_or_python():
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
     assert len(LINES) >= 10
+
+
+def test_the_python_names_and_settings_are_there():
+    calls = [
+        node
+        for kind, block in BLOCKS
+        if kind == "python"
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("histokit.")
+    ]
+    assert {ast.unparse(node.func) for node in calls if isinstance(node.func, ast.Attribute)} >= {
+        "histokit.train",
+        "histokit.load",
+        "histokit.evaluate",
+    }
+    for node in calls:
+        first = ast.unparse(node.func).split("(")[0].removeprefix("histokit.")
+        assert hasattr(histokit, first)
+    (train,) = [node for node in calls if ast.unparse(node.func) == "histokit.train"]
+    spec = find_method(ast.literal_eval(train.args[0]))
+    known = {"preset", *spec.config.model_fields, *RunConfig.model_fields}
+    assert {keyword.arg for keyword in train.keywords} <= known
 
 
 @pytest.mark.usefixtures("example")

@@ -21,12 +21,14 @@ VERBS = {
     "eval": ("histokit.cli.evaluate", "Score a trained method on a labelled data set."),
     "metrics": ("histokit.cli.metrics", "Compare two folders of images, pair by pair."),
     "compare": ("histokit.cli.compare", "Compare runs image by image, with tests."),
+    "profile": ("histokit.cli.profile", "Measure what methods and networks cost."),
     "sweep": ("histokit.cli.sweep", "Train a grid of methods, shifts and seeds, and rank them."),
     "runs": ("histokit.cli.runs", "List and show run folders."),
     "demo": ("histokit.cli.demo", "Walk through train, predict and eval on made-up data."),
     "data": ("histokit.cli.data", "List, describe and verify data sets."),
     "methods": ("histokit.cli.methods", "List, describe and cite methods."),
-    "plugins": ("histokit.cli.plugins", "Show what the installed plugins offer."),
+    "check": ("histokit.cli.check", "Check that a plugin keeps the promises of the interfaces."),
+    "plugins": ("histokit.cli.plugins", "List, check, make and switch off plugins."),
     "doctor": ("histokit.cli.doctor", "Check this installation and this machine."),
 }
 """Each verb: the module that holds it, as ``app``, and its line in the help."""

@@ -11,6 +11,9 @@ import typer
 
 from histokit.cli import console
 from histokit.cli import evaluate_options as words
+from histokit.cli import translation_words as more
+from histokit.cli.evaluate_extras import extras_json, tell_extras
+from histokit.cli.evaluate_robustness import robustness_json, tell_robustness
 from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 
@@ -36,17 +39,31 @@ def evaluate(
     split: words.Split = "0.8,0.1,0.1",
     split_seed: words.SplitSeed = 0,
     empty: words.Empty = "skip",
-    window: words.Window = 512,
-    overlap: words.Overlap = 64,
+    tails: words.Tails = None,
+    perturb: words.Perturb = "",
+    levels: words.Levels = 5,
+    perturb_seed: words.PerturbSeed = 0,
+    window: words.Window = None,
+    overlap: words.Overlap = None,
     batch: words.Batch = 1,
     device: words.Device = "auto",
     precision: words.Precision = "auto",
+    norm: more.Norm = "image",
+    set_: more.Set = None,
+    nuclei: more.Nuclei = "",
+    stains: more.Stains = True,
+    inception: more.Inception = None,
+    encoder: more.Encoder = "",
+    resnet: more.Resnet = None,
+    download: more.Download = False,
     json: words.Json = False,
 ) -> None:
     """Score a trained method, or the predictions of any tool, on a labelled data set.
 
     Prints the mean of each metric with its bootstrap 95 % interval; writes per_image.csv and
-    index.html.
+    index.html. A translator is scored on a data set of pairs: likeness, biology, and distances
+    of the two sets of images. With --perturb a segmenter is scored again on the images as worse
+    stains, focus, files and lamps would give them.
     """
     typed = {
         "ref": ref,
@@ -61,24 +78,47 @@ def evaluate(
         "data_root": data_root,
         "split_seed": split_seed,
         "empty": empty,
+        "tails": tails,
+        "perturb": (perturb, levels, perturb_seed),
         "device": device,
         "precision": precision,
     }
-    _evaluate(typed, split, (window, overlap, batch), json=json)
+    translation = {
+        "norm": norm,
+        "settings": more.settings_of(set_),
+        "networks": (inception, encoder, resnet, download),
+        "stains": stains,
+        "nuclei": nuclei,
+    }
+    _evaluate(typed, translation, split, (window, overlap, batch), json=json)
 
 
 def _evaluate(
-    typed: dict[str, Any], split: str, windows: tuple[int, int, int], *, json: bool
+    typed: dict[str, Any],
+    translation: dict[str, Any],
+    split: str,
+    windows: tuple[int | None, int | None, int],
+    *,
+    json: bool,
 ) -> None:
     """Scores what was typed and tells the result."""
     from histokit.config.resolve import Layer, resolve
     from histokit.config.run import RunConfig
+    from histokit.data.perturb import Perturbations
     from histokit.run.evaluate import EvalOptions, evaluate
     from histokit.run.events import Evaluated
     from histokit.run.infer import Windows
+    from histokit.run.set_distances import Networks
+    from histokit.run.translation_options import TranslationOptions
+    from histokit.run.translators import WINDOWS
 
     shares = resolve(RunConfig, [Layer("option", {"split": split})]).config.split
-    options = EvalOptions(split=shares, windows=Windows(*windows), **typed)
+    typed["perturb"] = Perturbations.typed(*typed["perturb"])
+    networks = Networks(*translation.pop("networks"))
+    wide = TranslationOptions(windows=WINDOWS.given(*windows), networks=networks, **translation)
+    options = EvalOptions(
+        split=shares, windows=Windows().given(*windows), translation=wide, **typed
+    )
     for event in shown(evaluate(options)):
         if isinstance(event, Evaluated):
             _tell(event, json=json)
@@ -96,6 +136,9 @@ def _tell(event: Evaluated, *, json: bool) -> None:
     console.table(rows, ["metric", "mean", "95 % interval", "n", "skipped", "failed"])
     if event.report.paper is not None:
         _tell_paper(event.report.paper)
+    tell_extras(event.report)
+    if event.report.robustness is not None:
+        tell_robustness(event.report.robustness)
     console.result(f"report: {event.page}")
 
 
@@ -142,6 +185,8 @@ def as_json(event: Evaluated) -> dict[str, Any]:
             for s in event.summaries
         ],
         "paper": None if paper is None else asdict(paper),
+        **extras_json(event.report),
+        "robustness": robustness_json(event.report.robustness),
     }
 
 

@@ -37,8 +37,11 @@ Format: TypeAlias = Annotated[
     typer.Option(help="What the files of --predictions are."),
 ]
 Paper: TypeAlias = Annotated[
-    Literal["hovernet", "pannuke", "conic"] | None,
-    typer.Option(help="Also print this paper's metrics by its own formulas."),
+    Literal["hovernet", "pannuke", "conic", "asp", "bci", "mdcl"] | None,
+    typer.Option(
+        help="Also print this paper's metrics by its own formulas; asp, bci and mdcl: score "
+        "translations by its protocol alone."
+    ),
 ]
 Out: TypeAlias = Annotated[
     Path | None, typer.Option("--out", "-o", help="Report folder; by default in the run.")
@@ -60,11 +63,37 @@ Empty: TypeAlias = Annotated[
     Literal["skip", "one", "zero"],
     typer.Option(help="What images count that are empty in truth and prediction."),
 ]
-Window: TypeAlias = Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")]
-Overlap: TypeAlias = Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")]
+Window: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=16, help="Side of a window in pixels; by default 512, of translators 1024."),
+]
+Overlap: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=0, help="Overlap of windows in pixels; by default an eighth of 512 or 1024."),
+]
 Batch: TypeAlias = Annotated[int, typer.Option(min=1, help="Windows through the network at once.")]
 Device: TypeAlias = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
 ]
 Precision: TypeAlias = Annotated[Literal["auto", "32", "bf16"], typer.Option(help="Number format.")]
+Tails: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Images in each tail, worst-off and best-off by Dice; by default a share as in "
+        "fdloss's paper, 0 for no tails.",
+    ),
+]
+Perturb: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="KIND,…",
+        help="Also score the images perturbed: some of stain, blur, jpeg, brightness.",
+        show_default=False,
+    ),
+]
+Levels: TypeAlias = Annotated[int, typer.Option(min=1, help="Levels of each perturbation.")]
+PerturbSeed: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Seed of what is drawn for each perturbed image.")
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="The result as JSON.")]

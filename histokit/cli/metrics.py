@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from histokit.cli import console
-from histokit.cli.events import in_words
+from histokit.cli import translation_words as words
+from histokit.cli.events import shown
+from histokit.cli.image_table import image_table
 from histokit.cli.lazy import Command
 
 if TYPE_CHECKING:
-    from histokit.run.image_metrics import Measured
+    from histokit.run.events import Measured
 
 SHOWN_UNMATCHED = 10
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -37,19 +39,11 @@ def metrics(
         Literal["asp", "bci", "mdcl"] | None,
         typer.Option(help="Only the metrics of a paper, computed as its code does."),
     ] = None,
-    inception: Annotated[
-        Path | None, typer.Option(help="Weights file of torch-fidelity's Inception (FID, KID).")
-    ] = None,
-    encoder: Annotated[
-        str, typer.Option(metavar="NAME[:FILE]", help="A timm encoder for distances of its own.")
-    ] = "",
-    resnet: Annotated[Path | None, typer.Option(help="Weights file of PHV's ResNet-50.")] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch missing weights of networks.")
-    ] = False,
-    stains: Annotated[
-        bool, typer.Option(help="Whether A and B are stained with haematoxylin and DAB.")
-    ] = True,
+    inception: words.Inception = None,
+    encoder: words.Encoder = "",
+    resnet: words.Resnet = None,
+    download: words.Download = False,
+    stains: words.Stains = True,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also a JSON file.")] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")
@@ -61,7 +55,8 @@ def metrics(
     Pairs are matched by name. Prints similarity (PSNR, SSIM), biology (DAB, haematoxylin, nuclei)
     and distances of the two sets (FID beside KID); what cannot be computed says why.
     """
-    from histokit.run.image_metrics import Measured, MetricsOptions, measure_folders
+    from histokit.run.events import Measured
+    from histokit.run.image_metrics import MetricsOptions, measure_folders
     from histokit.run.set_distances import Networks
 
     options = MetricsOptions(
@@ -76,25 +71,16 @@ def metrics(
         out=out,
         device=device,
     )
-    for event in measure_folders(options):
+    for event in shown(measure_folders(options)):
         if isinstance(event, Measured):
             _tell(event, json=json)
-        else:
-            console.say(in_words(event))
 
 
 def _tell(event: Measured, *, json: bool) -> None:
     if json:
         console.result_json(event.as_dict())
         return
-    rows = []
-    for row in event.rows:
-        value = None if row.value is None else f"{row.value:.4f}"
-        interval = None if row.low is None else f"{row.low:.4f} to {row.high:.4f}"
-        m = row.measure
-        rows.append([m.name, m.direction, value, interval, m.unit, row.n, m.variant, row.note])
-    columns = ["metric", "better", "value", "95 % interval", "unit", "n", "variant", "note"]
-    console.table(rows, columns)
+    image_table(event.rows)
     for name, lonely in (("A", event.only_output), ("B", event.only_reference)):
         if lonely:
             more = ", …" if len(lonely) > SHOWN_UNMATCHED else ""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RUN_PANEL = "The run"
 COMMON_PANEL = "Where settings come from"
+ADDITION_PANEL = "Adding images of another data set"
 GLOBAL = frozenset({"help", "debug", "quiet", "version"})
 METAVARS = {"number": "FLOAT", "integer": "INT", "text": "TEXT", "path": "PATH", "flag": "BOOL"}
 
@@ -37,6 +38,9 @@ class CommonFlags:
         resume: a run folder to go on with.
         dry_run: show the plan and stop.
         json: the result as JSON.
+        base: data set to which images of another are added, as typed.
+        novel_batches: numbers of such images, as typed.
+        arms: presets that are trained beside each other then, as typed.
     """
 
     config: Path | None = None
@@ -45,6 +49,9 @@ class CommonFlags:
     resume: Path | None = None
     dry_run: bool = False
     json: bool = False
+    base: str | None = None
+    novel_batches: str | None = None
+    arms: str | None = None
 
 
 MethodCallback = Callable[["MethodSpec", dict[str, Any], dict[str, Any], CommonFlags], None]
@@ -201,4 +208,35 @@ def _common(spec: MethodSpec) -> list[inspect.Parameter]:
         _keyword("resume", Annotated[Path | None, resume], None),
         _keyword("dry_run", Annotated[bool, dry_run], False),
         _keyword("json", Annotated[bool, json], False),
+        *_additions(),
+    ]
+
+
+def _additions() -> list[inspect.Parameter]:
+    def option(*names: str, metavar: str, help: str, **more: Any) -> Any:
+        return typer.Option(
+            *names,
+            metavar=metavar,
+            help=help,
+            show_default=False,
+            rich_help_panel=ADDITION_PANEL,
+            **more,
+        )
+
+    base = option(
+        "--base",
+        metavar="DATASET",
+        help="Train on it and on more and more images of the method's --novel; score on it.",
+        autocompletion=completion.datasets,
+    )
+    batches = option("--novel-batches", metavar="N,N,…", help="How many images are added.")
+    arms = option(
+        "--arms",
+        metavar="PRESET,…",
+        help="Presets that are trained beside each other; by default those that the method names.",
+    )
+    return [
+        _keyword("base", Annotated[str | None, base], None),
+        _keyword("novel_batches", Annotated[str | None, batches], None),
+        _keyword("arms", Annotated[str | None, arms], None),
     ]

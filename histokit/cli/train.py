@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from histokit.cli import console
+from histokit.cli.addition import add, wants_addition
 from histokit.cli.events import shown
 from histokit.cli.lazy import method_command
 from histokit.cli.options import CommonFlags
@@ -23,6 +24,9 @@ def _train(
 ) -> None:
     from histokit.run.plan import make_plan
 
+    if wants_addition(flags) and flags.resume is None:
+        add(spec, values, run_values, flags)
+        return
     if flags.resume is not None:
         _refuse_settings(values, run_values, flags)
         _report(_resumed(spec, flags), flags)
@@ -55,6 +59,7 @@ def _refuse_settings(
     values: dict[str, Any], run_values: dict[str, Any], flags: CommonFlags
 ) -> None:
     changed = [*values, *run_values, *(["config"] if flags.config else []), *flags.set]
+    changed += ["the options of --base"] if wants_addition(flags) else []
     if changed or flags.preset:
         raise UsageError(
             "a resumed run keeps its settings",

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from histokit.cli import completion, console
-from histokit.cli.events import in_words
+from histokit.cli import translation_words as words
+from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 from histokit.errors import UsageError
 
 if TYPE_CHECKING:
-    from histokit.run.translate import Translated
+    from histokit.run.events import Translated
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -28,7 +29,7 @@ def translate(
             autocompletion=completion.runs_or_methods,
         ),
     ],
-    words: Annotated[
+    given: Annotated[
         list[str],
         typer.Argument(
             metavar="[PRESET|RUN] INPUT...",
@@ -48,20 +49,11 @@ def translate(
     mpp: Annotated[
         float | None, typer.Option(min=0.01, help="Micrometres a pixel of the images.")
     ] = None,
-    norm: Annotated[
-        Literal["image", "tile"],
-        typer.Option(
-            help="Statistics of instance norms: of the whole image (the truer, the larger "
-            "--batch), or of each window."
-        ),
-    ] = "image",
+    norm: words.Norm = "image",
     format_: Annotated[
         Literal["png", "tiff"], typer.Option("--format", help="Format of the output.")
     ] = "png",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of a method without training."),
-    ] = None,
+    set_: words.Set = None,
     window: Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")] = 1024,
     overlap: Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")] = 128,
     batch: Annotated[int, typer.Option(min=1, help="Windows through the network at once.")] = 1,
@@ -80,11 +72,12 @@ def translate(
     provenance.json. A damaged image is named in failures.json, the others are done, and the exit
     code is 5. The seam index says how visible the borders of windows are: 1 is not at all.
     """
+    from histokit.run.events import Translated
     from histokit.run.infer import Windows
-    from histokit.run.translate import Translated, TranslateOptions, sort_words
+    from histokit.run.translate import TranslateOptions, sort_words
     from histokit.run.translate import translate as run_translate
 
-    found, found_run, inputs = sort_words(ref, words)
+    found, found_run, inputs = sort_words(ref, given)
     if run is not None and found_run is not None:
         raise UsageError("two sets of weights are named", found=f"{found_run} and {run}")
     options = TranslateOptions(
@@ -97,23 +90,14 @@ def translate(
         norm=norm,
         format=format_,
         windows=Windows(window, overlap, batch),
-        settings=dict(_pair(text) for text in set_ or ()),
+        settings=words.settings_of(set_),
         device=device,
         precision=precision,
         strict=strict,
     )
-    for event in run_translate(options):
+    for event in shown(run_translate(options)):
         if isinstance(event, Translated):
             _tell(event, json=json)
-        else:
-            console.say(in_words(event))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"cannot read --set {text}", expected="--set KEY=VALUE")
-    return key, value
 
 
 def _tell(event: Translated, *, json: bool) -> None:

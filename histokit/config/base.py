@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,8 +16,15 @@ class MethodConfig(BaseModel):
     The core reads five fields by name where a config has them: `batch` (images a step), `tile`
     (side of a training window in pixels), `augment` (see `histokit.data.augment.Augment`),
     `channels` (3 for RGB images, 1 for grey ones) and `oversample` (share of a batch of labelled
-    images whose windows lie around an object); see `TrainingWindows`.
+    images whose windows lie around an object); see `TrainingWindows`. A method that tells the
+    members of a pooled data set apart has a field `novel`, the names of the new ones joined by
+    plus signs, and names in `arms` the presets that `histokit train METHOD --base … --novel …
+    --novel-batches …` trains beside each other. A field with
+    ``json_schema_extra={"later": True}`` is read only after training: `predict`, `translate` and
+    `eval` take other values for it with ``--set``.
     """
+
+    arms: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 

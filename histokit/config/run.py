@@ -16,6 +16,14 @@ class RunConfig(BaseModel):
     source: str = Field(
         "", description="Labelled data set, as name[@variant][:path]; a+b pools several."
     )
+    take: str = Field(
+        "",
+        description="Only so many images of a member of a pooled source, chosen by seed, as "
+        "member=number; several parted by commas.",
+    )
+    balanced: bool = Field(
+        False, description="Batches hold equal shares of the members of a pooled source."
+    )
     target: str = Field("", description="Data set to adapt to, as name[@variant][:path].")
     pairs: str = Field(
         "", description="Data set of image pairs to train on, as name[@variant][:path]."
@@ -68,6 +76,12 @@ class RunConfig(BaseModel):
         description="Micrometres a pixel that images are brought to; that of the labelled data "
         "if not given.",
     )
+    target_scale: float = Field(
+        1.0,
+        ge=0,
+        description="Factor on target images beside their pixel size, where their structures are "
+        "larger or smaller than the source's; 0 estimates it.",
+    )
     tensorboard: bool = Field(False, description="Also write TensorBoard events (an extra).")
 
     @model_validator(mode="after")
@@ -75,6 +89,21 @@ class RunConfig(BaseModel):
         if self.folds == 1 or (self.fold is not None and self.fold >= self.folds):
             raise ValueError("folds is 0 or at least 2, and fold is below it")
         return self
+
+    @property
+    def taken(self) -> dict[str, int]:
+        """What `take` says: images to take of a member, by its name."""
+        parts = [part.rpartition("=") for part in self.take.split(",") if part.strip()]
+        return {name.strip(): int(number) for name, _, number in parts}
+
+    @field_validator("take")
+    @classmethod
+    def _counts(cls, take: str) -> str:
+        for part in filter(str.strip, take.split(",")):
+            name, _, number = part.rpartition("=")
+            if not name.strip() or not number.strip().isdecimal() or int(number) == 0:
+                raise ValueError(f"{part.strip()!r} is not member=number with a number above 0")
+        return take
 
     @field_validator("split", mode="before")
     @classmethod

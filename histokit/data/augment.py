@@ -11,7 +11,7 @@ from skimage.color import hed_from_rgb, rgb_from_hed
 from torch import Tensor
 from torch.nn import functional
 
-Augment = Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"]
+Augment = Literal["none", "mirror", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"]
 
 STAIN = 0.2
 """Largest relative change of the amount of a stain."""
@@ -38,10 +38,13 @@ def draw_geometry(kind: Augment, rng: np.random.Generator) -> Geometry:
 
     ``flip`` and ``rotate`` each act with probability 0.75; a flip turns rows, columns or both
     with equal chance, a rotation is uniform in -90..90 degrees (Sharma et al. 2022, released
+    code). ``mirror`` swaps left and right of every second image (CUT and its descendants, released
     code). ``dihedral`` is one of the eight symmetries of the square, without interpolation; with
     ``stain`` the amounts of haematoxylin, eosin and a residue each change a little, after the HED
     jitter of Tellez et al. (IEEE Transactions on Medical Imaging 2018).
     """
+    if kind == "mirror":
+        return Geometry(flip_columns=bool(rng.integers(2)))
     if kind.startswith("dihedral"):
         how = Geometry(flip_rows=bool(rng.integers(2)), quarters=int(rng.integers(4)))
         return replace(how, stain=_draw_stain(rng)) if kind.endswith("stain") else how

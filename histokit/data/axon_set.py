@@ -22,7 +22,7 @@ from histokit.data.axon_masks import (
     role_of,
 )
 from histokit.data.bids import PixelSize
-from histokit.data.cards_axons import EXPECTED
+from histokit.data.cards_axons import EXPECTED, INVERTED
 from histokit.data.checks import image_path, shared_findings
 from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
@@ -59,7 +59,7 @@ class AxonSet(Dataset):
     Attributes:
         spec: the card.
         contents: what was found on disk.
-        variant: ``both``, ``axon`` or ``myelin``.
+        variant: ``both``, ``axon``, ``myelin`` or ``inverted``.
     """
 
     spec: ClassVar[DatasetSpec]
@@ -79,11 +79,12 @@ class AxonSet(Dataset):
         """The image, uint8 [H W 3], grey repeated. Raises DataError with the path."""
         path = image_path(record)
         require_content(path)
-        return read_image(path)
+        image = read_image(path)
+        return 255 - image if self.variant == INVERTED else image
 
     def labels(self, record: Record) -> Labels:
         """The axons and sheaths of an image. Raises DataError with the path."""
-        return objects(read_tissue(record), self.variant)
+        return objects(read_tissue(record), "both" if self.variant == INVERTED else self.variant)
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired masks, pixel sizes, odd grey levels, and the shared checks."""

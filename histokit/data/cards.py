@@ -151,3 +151,24 @@ SYNTH_HE = DatasetSpec(
     on_disk=False,
     group="patient",
 )
+
+SYNTH_HE_IHC = DatasetSpec(
+    name="synth-he-ihc",
+    summary="the H&E-like images of synth-he with IHC in which large nuclei are brown",
+    reader="histokit.data.synth_he_ihc:SynthHeIhc",
+    task="pairs",
+    licence="made by histokit, CC0",
+    homepage="made on the fly; nothing to get",
+    tree="nothing on disk",
+    mpp=0.25,
+    variants={
+        "breast": "the images of synth-he@breast; both stains lie exactly on each other",
+        "kidney": "the same of synth-he@kidney",
+        "colon": "the same of synth-he@colon",
+        "breast-apart": "breast, the IHC up to 3 px off and bent, as a neighbouring section is",
+        "kidney-apart": "the same of kidney",
+        "colon-apart": "the same of colon",
+    },
+    on_disk=False,
+    group="patient",
+)

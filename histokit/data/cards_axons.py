@@ -26,10 +26,12 @@ OFFICIAL: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """The parts of the published models, by data set and subject; all others are for training."""
 
 CLASSES = ("axon", "myelin")
+INVERTED = "inverted"
 VARIANTS = {
     "both": "axons and myelin sheaths, one object a connected piece, with their classes",
     "axon": "axons alone",
     "myelin": "myelin sheaths alone",
+    INVERTED: "as both, of images with light and dark exchanged: a stand-in for another microscope",
 }
 ONE_CLASS: dict[str, tuple[str, ...]] = {"axon": (), "myelin": ()}
 PAPER = """@article{zaimi2018axondeepseg,

@@ -64,6 +64,8 @@ class Pool:
         image: reads an image.
         labels: reads its truth; None for a domain whose labels stay shut.
         counterpart: reads the image in the other stain; None where there are no pairs.
+        shares: places in `records` that are drawn from in turn, so that as many windows come from
+            a few images as from many; none draws from all alike.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Pool:
         image: ReadImage,
         labels: ReadLabels | None = None,
         counterpart: ReadImage | None = None,
+        shares: Sequence[Sequence[int]] = (),
     ) -> None:
         if not records:
             raise DataError(
@@ -85,6 +88,7 @@ class Pool:
         self._read_image = image
         self._read_labels = labels
         self._read_counterpart = counterpart
+        self._shares = shares or [range(len(records))]
         self._kept: dict[int, Window] = {}
         self._bytes = 0
 
@@ -116,16 +120,27 @@ class Pool:
     def draw(self, number: int, side: int, seed: int, *, around_object: bool = False) -> Window:
         """The `number`-th window ever drawn: images come in a new random order each round, and
         each gives one window of `side` pixels at a random place (mirrored where it is smaller).
+        With shares, as many windows in a row as there are shares come from one each, in random
+        order.
 
         With `around_object` a labelled image that has objects gives a window around a random pixel
         of a random class.
         """
-        round_, place = divmod(number, len(self.records))
-        order = self._rng(seed, "order", round_).permutation(len(self.records))
-        whole = self.whole(int(order[place]))
+        whole = self.whole(self._place(number, seed))
         rng = self._rng(seed, "place", number)
         centre = object_pixel(whole, rng) if around_object else None
         return cut_window(whole, side, rng, centre)
+
+    def _place(self, number: int, seed: int) -> int:
+        """Which record the `number`-th window is of."""
+        turn, within = divmod(number, len(self._shares))
+        which, purpose = 0, "order"
+        if len(self._shares) > 1:
+            which = int(self._rng(seed, "share", turn).permutation(len(self._shares))[within])
+            purpose = f"order of share {which}"
+        share = self._shares[which]
+        round_, place = divmod(turn, len(share))
+        return share[int(self._rng(seed, purpose, round_).permutation(len(share))[place])]
 
     def _rng(self, seed: int, purpose: str, number: int) -> np.random.Generator:
         return stream(seed, f"{self.name}/{purpose}", number)

@@ -75,14 +75,18 @@ class SynthHE(Dataset):
         """Nothing: what is computed cannot be damaged."""
         return iter(())
 
-    def _scene(self, record: Record) -> Scene:
+    def patient(self, record: Record) -> int:
+        """The number of the patient of an image. Raises DataError for a record of another set."""
         if record.key not in self._patients:
             raise DataError(
                 f"synth-he@{self._domain} has no image {record.key!r}",
                 expected=f"one of its {len(self._records)} keys, such as {self._records[0].key}",
                 hint="take the records from the data set that you read them with",
             )
-        return _remembered(self._domain, self._patients[record.key], record.key, self._side)
+        return self._patients[record.key]
+
+    def _scene(self, record: Record) -> Scene:
+        return _remembered(self._domain, self.patient(record), record.key, self._side)
 
 
 def _check_numbers(n_patients: int, images_per_patient: int, side: int) -> None:

@@ -15,3 +15,11 @@ class Adapter(ABC):
     @abstractmethod
     def segmenter(self) -> Segmenter:
         """The adapted segmenter; `predict` and `eval` use only this."""
+
+    def rehearsal(self) -> Segmenter | None:
+        """What validation on source images measures; `segmenter` by default.
+
+        An adapter whose segmenter of the target is no measure on the source gives another, and
+        None while there is nothing to validate yet.
+        """
+        return self.segmenter()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from histokit.interfaces.batch import Feed
+    from histokit.interfaces.batch import Feed, Labelled
     from histokit.interfaces.context import Context
 
     Losses: TypeAlias = Mapping[str, Tensor]
@@ -79,3 +79,28 @@ class Method(ABC):
         """Signs of known failure in the latest logged losses, in plain words; none by default."""
         del losses, step
         return ()
+
+    def measures(self, batch: Labelled) -> Mapping[str, Tensor]:
+        """Numbers of each sample that are to be read beside its scores; none by default.
+
+        `histokit eval` asks for them window by window, without gradient and in evaluation mode,
+        and takes the mean over the windows of an image. They become further columns of
+        per_image.csv, and the report tells how they go together with Dice.
+
+        Args:
+            batch: labelled images; of ``fit`` sizes where the method is a Segmenter.
+
+        Returns:
+            By name, a tensor [B] each: NaN where it is undefined for a sample. The names are the
+            same for every batch, and none is that of a score.
+        """
+        del batch
+        return {}
+
+    def facts(self) -> Mapping[str, Mapping[str, float]]:
+        """Tables of numbers of the trained method itself, each with a title; none by default.
+
+        `histokit eval` writes them to facts.csv and draws a bar for each number, such as one a
+        layer. All numbers are finite.
+        """
+        return {}

@@ -62,6 +62,13 @@ class Segmenter(ABC):
         """Image channels that `segment` takes: 3 for RGB, 1 for grey."""
         return 3
 
+    @property
+    def blend(self) -> Literal["taper", "gaussian"]:
+        """How the core weighs overlapping windows: a squared cosine from their middle to their
+        sides, or nnU-Net's narrower Gaussian.
+        """
+        return "taper"
+
     @abstractmethod
     def segment(self, images: Images) -> Maps:
         """The maps of a batch of windows, of the images' height and width less `sizes.shrink`.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     bad = _non_finite(state, "")
     if bad:
         raise DataError(f"refused to save {path}", found=f"non-finite numbers in {bad}")
-    with atomic(path) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+    with atomic(path) as temporary, _told_by_system(), temporary.open("wb") as handle:
+        torch.save({"format": FORMAT, **state}, handle)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, A
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in weights.items()
     }
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, _told_by_system():
         save_file(tensors, temporary, {CARD: json.dumps({"format": FORMAT, **card})})
 
 
@@ -79,7 +80,7 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = handle.metadata() or {}
             weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
         card = json.loads(metadata[CARD])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path} cannot be read as weights",
             expected="a .safetensors file written by histokit, with its card",
@@ -92,6 +93,19 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             found=f"format {card.get('format') if isinstance(card, dict) else 'unknown'}",
         )
     return weights, card
+
+
+@contextmanager
+def _told_by_system() -> Iterator[None]:
+    """Raises, in place of what torch and safetensors make of it, the OSError of a full disk."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def _non_finite(value: Any, where: str) -> str:

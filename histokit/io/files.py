@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,23 @@ from histokit.errors import DataError
 PART = ".part"
 """Ending of a file that is being written; such a file is never taken for a finished one."""
 
+OF_ONE_NAME = frozenset(
+    {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.EACCES}
+)
+"""Reasons for which one file cannot be written though others can."""
+
+
+class DiskError(DataError):
+    """The disk is full or takes no more files; what would be written next would fail as well."""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder that becomes `path` when the block ends well.
 
-    The file is synced to disk before it is renamed, so `path` holds either the old bytes or all
-    of the new ones. Makes the folder. Raises DataError, naming `path`, when it cannot be written.
+    The file is synced to disk before it is renamed and its folder after, so `path` holds either
+    the old bytes or all of the new ones, also when the power fails. Makes the folder. Raises
+    DataError, naming `path`, when it cannot be written: a DiskError unless its name is the reason.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
@@ -30,14 +41,49 @@ def atomic(path: Path) -> Iterator[Path]:
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(path)
+            _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(
+        kind = DataError if error.errno in OF_ONE_NAME else DiskError
+        raise kind(
             f"cannot write {path}",
             found=error.strerror or str(error),
             hint="free space or choose another output folder",
         ) from error
+
+
+def within(folder: Path, name: str) -> Path:
+    """The path of `name` below `folder`.
+
+    Raises DataError where it would lie elsewhere: names come out of files, and files are not to
+    be trusted.
+    """
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # no name of a file at all
+        inside = False
+    if not inside:
+        raise DataError(
+            f"refused to use the name {name!r}",
+            expected=f"a place within {folder}",
+            found="a way out of it",
+            hint="look at where the data come from; rename the image",
+        )
+    return path
+
+
+def _sync(folder: Path) -> None:
+    """Brings the names in a folder to disk, on systems and file systems that can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems refuse; the file itself is synced
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def require_folder(folder: Path) -> None:
@@ -74,7 +120,7 @@ def read_json(path: Path) -> Any:
     """The value of a JSON file. Raises DataError, naming `path`, when it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"cannot read {path}", expected="a JSON file", found=f"{type(error).__name__}: {error}"
         ) from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,6 +17,7 @@ import numpy as np
 
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
+from histokit.io.features import FARTHEST
 from histokit.io.files import atomic
 from histokit.io.rings import Ids, Part, Point, Ring, rasterise, trace
 
@@ -64,13 +67,30 @@ def write_geojson(
             found=f"an id of {instances.ids.min()}",
         )
     about = {"mpp": mpp, "class_names": list(class_names), **(provenance or {})}
+    side = None if mpp is None else (mpp, mpp)
+    with collection(path, about) as add:
+        for feature in features(instances, origin, (scale, scale), side, class_names):
+            add(feature)
+
+
+@contextmanager
+def collection(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[str], None]]:
+    """A function that adds the text of a feature to a file, which is there when the block ends
+    well. Nothing is kept in memory.
+
+    Args:
+        path: compressed when the name ends in ``.gz``.
+        about: the member ``histokit`` of the collection.
+    """
     head = '{"type":"FeatureCollection","histokit":' + _text(about) + ',"features":[\n'
     with atomic(path) as temporary, _writer(temporary, path.name.endswith(".gz")) as out:
         out.write(head.encode())
-        separator = b""
-        for feature in _features(instances, origin, scale, mpp, class_names):
-            out.write(separator + feature.encode())
-            separator = b",\n"
+        separators = chain([b""], repeat(b",\n"))
+
+        def add(feature: str) -> None:
+            out.write(next(separators) + feature.encode())
+
+        yield add
         out.write(b"\n]}\n")
 
 
@@ -95,17 +115,22 @@ def _text(value: Any) -> str:
         ) from error
 
 
-def _features(
+def features(
     instances: Instances,
     origin: tuple[float, float],
-    scale: float,
-    mpp: float | None,
+    scale: tuple[float, float],
+    mpp: tuple[float, float] | None,
     class_names: Sequence[str],
+    *,
+    before: int = 0,
 ) -> Iterator[str]:
-    """The text of each feature, in ascending order of the ids."""
+    """The text of each feature, in ascending order of the ids.
+
+    The arguments are those of `write_geojson`, sizes along (x, y); `before` is added to the ids.
+    """
     height, width = instances.ids.shape
-    xs = ["[" + _number(origin[0] + scale * x) + "," for x in range(width + 1)]
-    ys = [_number(origin[1] + scale * y) + "]" for y in range(height + 1)]
+    xs = ["[" + _number(origin[0] + scale[0] * x) + "," for x in range(width + 1)]
+    ys = [_number(origin[1] + scale[1] * y) + "]" for y in range(height + 1)]
     areas = np.bincount(instances.ids.ravel(), minlength=1)
     classified: dict[int, str] = {}
     for key, parts in trace(instances.ids).items():
@@ -113,16 +138,16 @@ def _features(
         if kind not in classified:
             classified[kind] = _text(_classification(kind, class_names))
         pixels = int(areas[key])
-        measured = {"Area px": round(pixels * scale**2, 2)}
+        measured = {"Area px": round(pixels * scale[0] * scale[1], 2)}
         if mpp is not None:
-            measured["Area µm^2"] = round(pixels * mpp**2, 4)
+            measured["Area µm^2"] = round(pixels * mpp[0] * mpp[1], 4)
         if key in instances.scores:
             measured["Probability"] = _score(key, instances.scores[key])
         geometry = _geometry(parts, xs, ys)
         yield (
             f'{{"type":"Feature","id":"{uuid5(NAMESPACE, geometry)}","geometry":{geometry},'
             f'"properties":{{"objectType":"detection","classification":{classified[kind]},'
-            f'"measurements":{_text(measured)},"metadata":{{"id":"{key}"}}}}}}'
+            f'"measurements":{_text(measured)},"metadata":{{"id":"{key + before}"}}}}}}'
         )
 
 
@@ -191,7 +216,7 @@ def _listed(path: Path) -> list[Any]:
     try:
         data = path.read_bytes()
         value = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise DataError(
             f"cannot read {path}",
             expected="a GeoJSON file",
@@ -221,8 +246,11 @@ def _outline(path: Path, place: int, feature: Any) -> list[Any]:
         )
     try:
         parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
-        return [[(float(x), float(y)) for x, y, *_ in ring] for part in parts for ring in part]
-    except (KeyError, TypeError, ValueError) as error:
+        rings = [[(float(x), float(y)) for x, y, *_ in ring] for part in parts for ring in part]
+        if not all(abs(value) <= FARTHEST for ring in rings for point in ring for value in point):
+            raise ValueError(f"a coordinate beyond {FARTHEST:.0e}, or NaN")
+        return rings
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"feature {place} of {path} has a broken outline",
             expected="rings of [x, y]",
@@ -239,8 +267,9 @@ def _keys(features: Sequence[Any]) -> Sequence[int]:
     """The ids of the features."""
     known: list[int] = []
     for feature in features:
-        metadata = (feature.get("properties") or {}).get("metadata") or {}
-        text = str(metadata.get("id", ""))
+        properties = feature.get("properties")
+        metadata = properties.get("metadata") if isinstance(properties, dict) else None
+        text = str(metadata.get("id", "")) if isinstance(metadata, dict) else ""
         if text.isdecimal() and 0 < int(text) < 2**31:
             known.append(int(text))
     distinct = len(set(known)) == len(features)

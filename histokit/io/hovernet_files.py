@@ -32,6 +32,8 @@ DAMAGED = (
 )
 """What SciPy raises on a file that is damaged or of another version."""
 LARGEST = 2**31 - 1
+FARTHEST = 1e6
+"""Pixels from the corner; an outline is drawn pixel by pixel, so one far off would fill memory."""
 Ring = NDArray[np.int64]
 
 
@@ -78,12 +80,12 @@ def read_hovernet_json(path: Path) -> Outlines:
             key = int(name)
             ring = np.asarray(nucleus["contour"], np.float64).reshape(-1, 2)
             kind = nucleus.get("type")
-            if not 0 < key <= LARGEST or not ring.size or not np.isfinite(ring).all():
-                raise ValueError("no positive id or no finite outline")
+            if not 0 < key <= LARGEST or not ring.size or not (np.abs(ring) <= FARTHEST).all():
+                raise ValueError("no positive id or no outline on an image")
             rings[key] = np.rint(ring).astype(np.int64)
             if kind is not None:
                 types[key] = int(kind)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
             found = f"{type(error).__name__}: {error}"
             raise _odd(path, f"nucleus {name} with a contour of [x, y]", found) from error
     return Outlines(rings, types)

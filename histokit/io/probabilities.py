@@ -55,12 +55,17 @@ def write_probabilities(
             hint="apply the activation of the maps first",
         )
     chunks = (1, min(CHUNK, values.shape[1]), min(CHUNK, values.shape[2]))
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    # made in memory, because HDF5 crashes later on where its own write to a full disk failed
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
         stored = file.create_dataset(
             NAME, data=values, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
         )
         for name, value in (attributes or {}).items():
             stored.attrs[name] = value
+        file.flush()
+        whole = file.id.get_file_image()
+    with atomic(path) as temporary:
+        temporary.write_bytes(whole)
 
 
 def read_probabilities(path: Path) -> Probabilities:
@@ -70,7 +75,7 @@ def read_probabilities(path: Path) -> Probabilities:
             stored = file[NAME]
             attributes = {name: _plain(value) for name, value in stored.attrs.items()}
             return Probabilities(stored[()].astype(np.float32), attributes)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(
             f"cannot read {path}",
             expected=f"an HDF5 file with a dataset {NAME!r}",

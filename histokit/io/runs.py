@@ -19,6 +19,7 @@ import csv
 import io
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class RunFolder:
         path = self.path / "run.yaml"
         try:
             value = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise DataError(f"cannot read {path}", found=str(error).splitlines()[0]) from error
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise DataError(
@@ -165,7 +166,7 @@ class RunFolder:
             raise _unwritable(self.path, error) from error
         try:
             since = datetime.now(UTC).isoformat(timespec="seconds")
-            holder.write_text(f"process {os.getpid()} since {since}", encoding="utf-8")
+            write_text(holder, f"process {os.getpid()} on {platform.node()} since {since}")
             for left_over in self.path.rglob(f".*{PART}"):
                 left_over.unlink(missing_ok=True)
             yield

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from histokit.metrics.contingency import Contingency, contingency
 from histokit.metrics.matching import EPS, favourite, one_to_one, over_half
+
+Direction: TypeAlias = Literal["higher", "lower", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,13 @@ class Metric:
     Attributes:
         name: short lower-case name.
         variant: how exactly it is computed, in words.
-        direction: which way is better.
+        direction: which way is better; ``none`` for what is measured without a better or worse.
         unit: ``fraction`` for values in 0..1.
     """
 
     name: str
     variant: str
-    direction: Literal["higher", "lower"] = "higher"
+    direction: Direction = "higher"
     unit: str = "fraction"
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from histokit.errors import DataError
 from histokit.io.files import atomic
 from histokit.metrics.bootstrap import mean_interval
-from histokit.metrics.scores import METRICS, Metric
+from histokit.metrics.scores import METRICS, Direction, Metric
 
 Empty = Literal["skip", "one", "zero"]
 """What an image without nuclei in truth and prediction counts as: nothing, 1 or 0."""
@@ -56,7 +56,7 @@ class Summary:
 
     metric: str
     variant: str
-    direction: Literal["higher", "lower"]
+    direction: Direction
     unit: str
     mean: float | None
     low: float | None

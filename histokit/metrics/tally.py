@@ -26,6 +26,7 @@ from histokit.metrics.detection import (
     pair_most,
     pair_nearest,
 )
+from histokit.metrics.images import IMAGE_METRICS
 from histokit.metrics.scores import METRICS, Metric, Scores, score_table
 
 F_D = Metric("f_d", "2 TP / (2 TP + FP + FN); most pairs of centroids within 12 px, one image")
@@ -78,9 +79,14 @@ def described(names: tuple[str, ...] = ()) -> dict[str, Metric]:
 
 
 def describe(names: Iterable[str]) -> dict[str, Metric]:
-    """What the metrics of a table read back are; of unknown ones only that the table has them."""
-    known = described()
-    return {n: known.get(n, Metric(n, "as its table holds it", unit="")) for n in names}
+    """What the metrics of a table read back are; of unknown ones only that the table has them,
+    and neither way is better.
+    """
+    names = list(names)
+    heads = ("pq:", "f_c:")
+    classes = dict.fromkeys(n.partition(":")[2] for n in names if n.startswith(heads))
+    known = {**IMAGE_METRICS, MPQ.name: MPQ, **described(tuple(classes))}
+    return {n: known.get(n, Metric(n, "as its table holds it", "none", "")) for n in names}
 
 
 def tally(

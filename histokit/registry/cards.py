@@ -61,7 +61,7 @@ def find(kind: Kind, name: str) -> Any:
     """The card called `name`, or ``distribution:name``.
 
     Raises UnknownName, AmbiguousName where two distributions offer it, and PluginError where the
-    plugin is broken, not made for this version, or published but not installed.
+    plugin is broken, switched off, not made for this version, or published but not installed.
     """
     found = scan()
     offers = found.named(kind.group, name)
@@ -69,6 +69,8 @@ def find(kind: Kind, name: str) -> Any:
         raise _ambiguous(kind, name, offers)
     if offers:
         return load_card(kind, offers[0])
+    if disabled := found.named_but_disabled(kind.group, name):
+        raise _switched_off(kind, disabled[0])
     for broken in found.broken:
         if (broken.group, broken.name) == (kind.group, name):
             raise _lost(kind, broken)
@@ -180,6 +182,13 @@ def _ambiguous(kind: Kind, name: str, offers: list[Offer]) -> AmbiguousName:
         f"{kind.word} {name!r} is offered by "
         + " and ".join(f"{o.distribution} {o.version}".strip() for o in offers),
         hint="type " + " or ".join(o.qualified for o in offers),
+    )
+
+
+def _switched_off(kind: Kind, offer: Offer) -> PluginError:
+    return PluginError(
+        f"{kind.word} {offer.name!r} of {offer.distribution} {offer.version} is disabled",
+        hint=f"histokit plugins enable {offer.qualified}",
     )
 
 

@@ -13,6 +13,8 @@ from zipfile import BadZipFile
 
 import entrypoints
 
+from histokit.registry.switches import switched_off
+
 METHODS = "histokit.methods"
 DATASETS = "histokit.datasets"
 NETWORKS = "histokit.networks"
@@ -66,19 +68,28 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything found: usable offers, and what is broken."""
+    """Everything found: usable offers, what is broken, and what the user has switched off."""
 
     offers: tuple[Offer, ...]
     broken: tuple[Broken, ...] = ()
+    disabled: tuple[Offer, ...] = ()
 
     def named(self, group: str, name: str) -> list[Offer]:
         """The offers of `group` that are called `name`, or that ``distribution:name`` picks."""
-        ours = [offer for offer in self.offers if offer.group == group]
-        exact = [offer for offer in ours if offer.name == name]
-        distribution, colon, rest = name.partition(":")
-        if exact or not colon:
-            return exact
-        return [o for o in ours if o.name == rest and o.distribution == normalise(distribution)]
+        return _named(self.offers, group, name)
+
+    def named_but_disabled(self, group: str, name: str) -> list[Offer]:
+        """The same among what is switched off."""
+        return _named(self.disabled, group, name)
+
+
+def _named(offers: Iterable[Offer], group: str, name: str) -> list[Offer]:
+    ours = [offer for offer in offers if offer.group == group]
+    exact = [offer for offer in ours if offer.name == name]
+    distribution, colon, rest = name.partition(":")
+    if exact or not colon:
+        return exact
+    return [o for o in ours if o.name == rest and o.distribution == normalise(distribution)]
 
 
 def normalise(name: str) -> str:
@@ -87,9 +98,22 @@ def normalise(name: str) -> str:
 
 
 def scan(path: Iterable[str] | None = None) -> Scan:
-    """All offers on `path`, by default ``sys.path``; the same path is read once a process."""
+    """All offers on `path`, by default ``sys.path``; the same path is read once a process.
+
+    Raises DataError where the file that says what is switched off is damaged.
+    """
     folders = sys.path if path is None else path
-    return _scan(tuple(str(folder) or os.getcwd() for folder in folders))
+    found = _scan(tuple(str(folder) or os.getcwd() for folder in folders))
+    off = switched_off()
+    if not off:
+        return found
+    disabled = tuple(o for o in found.offers if {o.distribution, o.qualified} & off)
+    return Scan(tuple(o for o in found.offers if o not in disabled), found.broken, disabled)
+
+
+def forget() -> None:
+    """Lets the next `scan` read everything anew, as is needed once something was installed."""
+    _scan.cache_clear()
 
 
 @lru_cache(maxsize=8)

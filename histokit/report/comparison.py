@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from markupsafe import Markup
 
 from histokit.metrics.paired import Paired
 from histokit.metrics.scores import Metric
+from histokit.metrics.tails import SHOWN, Tails
 from histokit.report import pictures, tables
+from histokit.report.frequency import frequency_svg
 from histokit.report.page import templates, write_page
 
 PAGE = "index.html"
@@ -70,6 +74,8 @@ class Comparison:
         left_out: by reason, the keys of images that are not common.
         verdict: what follows, in plain sentences.
         notes: what a reader must know: left-out images, the rule for empty ones, oddities.
+        tails: by entrant, the images that the first entrant does worst and best on; empty where
+            there are none.
     """
 
     metric: Metric
@@ -80,6 +86,7 @@ class Comparison:
     left_out: Mapping[str, Sequence[str]]
     verdict: str
     notes: Sequence[str]
+    tails: Mapping[str, Tails] = field(default_factory=dict)
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
@@ -105,6 +112,10 @@ def render(comparison: Comparison) -> str:
             names=[e.name for e in comparison.entrants],
             duels=[(duel, _place(duel.found, reach)) for duel in comparison.duels],
             images=_images(comparison),
+            frequency=Markup(_frequency(comparison)),
+            tails=tail_lines(comparison.tails),
+            tail_names=[tables.label(name) for name in SHOWN],
+            tail_note=tail_note(comparison),
             shown=_ROWS,
             unit=comparison.metric.unit,
             number=tables.number,
@@ -142,6 +153,34 @@ def span(low: float | None, high: float | None, unit: str = "fraction") -> str:
     if low is None or high is None:
         return tables.NOTHING
     return f"{signed(low, unit)} to {signed(high, unit)}"
+
+
+def tail_note(comparison: Comparison) -> str:
+    """How the tails came about; empty where there are none."""
+    if not comparison.tails:
+        return ""
+    first, found = next(iter(comparison.tails.items()))
+    return (
+        f"picked by the Dice of {first}, {found.note}; another run tends to do better on its worst "
+        "images and worse on its best by chance alone"
+    )
+
+
+def tail_lines(tails: Mapping[str, Tails]) -> list[list[str]]:
+    """Which images, of whom, and mean and interval of Dice and IoU, part by part."""
+    lines = []
+    for which in ("all", "worst-off", "best-off"):
+        for name, found in tails.items():
+            (part,) = [part for part in found.parts if part.which == which]
+            cells = [tables.cell(part.summaries.get(metric)) for metric in SHOWN]
+            shown = [text for cell in cells for text in (cell.mean, cell.interval)]
+            lines.append([f"{which} ({len(part.keys)})", name, *shown])
+    return lines
+
+
+def _frequency(comparison: Comparison) -> str:
+    values = {entrant.name: list(entrant.values.values()) for entrant in comparison.entrants}
+    return frequency_svg(values, tables.label(comparison.metric.name))
 
 
 def _reach(duels: Sequence[Duel]) -> float:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from histokit.errors import DataError
 from histokit.metrics import ImageScore, Summary
+from histokit.metrics.correlation import Correlation
+from histokit.metrics.images import Row
 from histokit.metrics.papers import PaperRow
+from histokit.metrics.robustness import Robustness
+from histokit.metrics.tails import Tails
+from histokit.report.section import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,45 @@ class Panel:
             )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class TrustPanel:
+    """One translated image to be shown beside what it was made of and should have been.
+
+    Attributes:
+        label: why it is shown, such as ``worst``.
+        key: names the image.
+        score: its value of `metric`; None where it has none.
+        metric: what `score` is.
+        source: the image that was translated, uint8 [H W 3].
+        output: its translation.
+        reference: the real image of the same place.
+        segmenter: what found the nuclei; empty where nothing did.
+        output_ids, reference_ids: the nuclei of both, int32 [H W], or None.
+    """
+
+    label: str
+    key: str
+    score: float | None
+    metric: str
+    source: NDArray[np.uint8]
+    output: NDArray[np.uint8]
+    reference: NDArray[np.uint8]
+    segmenter: str = ""
+    output_ids: NDArray[np.int32] | None = None
+    reference_ids: NDArray[np.int32] | None = None
+
+    def __post_init__(self) -> None:
+        size = self.reference.shape[:2]
+        others = (self.source, self.output, self.output_ids, self.reference_ids)
+        for image in others:
+            if image is not None and image.shape[:2] != size:
+                raise DataError(
+                    f"the images of {self.key!r} differ in size",
+                    expected=f"{size[1]} x {size[0]} pixels",
+                    found=f"{image.shape[1]} x {image.shape[0]}",
+                )
+
+
 @dataclass(frozen=True, slots=True)
 class PaperTable:
     """A paper's metrics by its own formulas, beside ours.
@@ -119,6 +163,14 @@ class Report:
         notes: sentences that a reader must know: warnings, selection rule, split.
         provenance: run, versions, hashes, command.
         paper: the table of a paper; also written as paper_NAME.csv.
+        tails: the worst-off and best-off images; also written as tails.csv.
+        correlations: what the method measures against Dice; also written as correlation.csv.
+        facts: tables of what the method tells of itself; also written as facts.csv.
+        sets: of a translator, how far its images as a set are from the real ones; also written
+            as sets.csv.
+        trust: translated images to be shown.
+        robustness: the scores under perturbations; also written as robustness.csv and .json.
+        parts: what only this report has.
     """
 
     title: str
@@ -132,3 +184,10 @@ class Report:
     notes: Sequence[str] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     paper: PaperTable | None = None
+    tails: Tails | None = None
+    correlations: Sequence[Correlation] = ()
+    facts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    sets: Sequence[Row] = ()
+    trust: Sequence[TrustPanel] = ()
+    robustness: Robustness | None = None
+    parts: Sequence[Section] = ()

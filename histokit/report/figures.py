@@ -18,41 +18,43 @@ from numpy.typing import NDArray
 from histokit.report.data import Curve
 from histokit.report.tables import label
 
-_INK, _MUTED, _LINE, _ACCENT = "#010101", "#020202", "#030303", "#040404"
+INK, MUTED, LINE, ACCENT, WARN = "#010101", "#020202", "#030303", "#040404", "#050505"
+"""What drawings are coloured with; `as_svg` puts the variables of the page in their place."""
 _PAGE_COLOURS = {
-    _INK: "var(--ink)",
-    _MUTED: "var(--muted)",
-    _LINE: "var(--line)",
-    _ACCENT: "var(--accent)",
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    LINE: "var(--line)",
+    ACCENT: "var(--accent)",
+    WARN: "var(--warn)",
 }
-"""Stand-ins that matplotlib draws with and the variables of the page that replace them."""
 
 _POINTS = 200
 """Points of a curve, and dots of a strip, that are drawn at most."""
 
-_WIDTH = 10.4
+WIDTH = 10.4
 """Inches at 72 pixels; the width of the page."""
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9,
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,
-    "axes.labelcolor": _MUTED,
-    "axes.edgecolor": _LINE,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 9.5,
     "axes.formatter.use_mathtext": False,
-    "xtick.color": _LINE,
-    "ytick.color": _LINE,
-    "xtick.labelcolor": _MUTED,
-    "ytick.labelcolor": _MUTED,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
 }
+"""How matplotlib draws for the page."""
 
 
 def curves_svg(curves: Mapping[str, Curve]) -> str:
@@ -63,14 +65,14 @@ def curves_svg(curves: Mapping[str, Curve]) -> str:
     """
     columns = min(3, max(2, len(curves)))
     lines = -(-len(curves) // columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
-        figure = Figure(figsize=(_WIDTH, 1.9 * lines), layout=layout)
+        figure = Figure(figsize=(WIDTH, 1.9 * lines), layout=layout)
         for place, (name, curve) in enumerate(curves.items(), start=1):
             axes = figure.add_subplot(lines, columns, place)
             axes.set_title(name)
             _draw_curve(axes, curve)
-        return _svg(figure, "curves", "Values over the steps of training")
+        return as_svg(figure, "curves", "Values over the steps of training")
 
 
 def distribution_svg(values: Mapping[str, Sequence[float]], units: Mapping[str, str]) -> str:
@@ -78,17 +80,17 @@ def distribution_svg(values: Mapping[str, Sequence[float]], units: Mapping[str, 
 
     Of more than 200 images, 200 evenly spaced ones in order of value are drawn as dots.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
-        figure = Figure(figsize=(_WIDTH, 0.25 + 0.5 * len(values)), layout=layout)
+        figure = Figure(figsize=(WIDTH, 0.25 + 0.5 * len(values)), layout=layout)
         for place, (name, found) in enumerate(values.items(), start=1):
             axes = figure.add_subplot(len(values), 1, place)
             fraction = units.get(name) == "fraction"
             _draw_strip(axes, np.sort(np.asarray(found, float)), fraction)
-            axes.set_ylabel(label(name), rotation=0, ha="right", va="center", color=_INK)
+            axes.set_ylabel(label(name), rotation=0, ha="right", va="center", color=INK)
             if fraction and place < len(values):
                 axes.tick_params(labelbottom=False)
-        return _svg(figure, "distribution", "Scores of every image, one strip a metric")
+        return as_svg(figure, "distribution", "Scores of every image, one strip a metric")
 
 
 def _draw_curve(axes: Axes, curve: Curve) -> None:
@@ -96,7 +98,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
     steps, values = np.asarray(curve.steps, float), np.asarray(curve.values, float)
     finite = np.isfinite(steps) & np.isfinite(values)
     steps, values = steps[finite], values[finite]
-    axes.grid(axis="y", color=_LINE, linewidth=0.5)
+    axes.grid(axis="y", color=LINE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.locator_params(nbins=5)
     axes.xaxis.set_major_formatter("{x:g}")
@@ -112,8 +114,8 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
             np.add.reduceat(steps, edges) / counts,
             np.add.reduceat(values, edges) / counts,
         )
-        axes.fill_between(steps, low, high, color=_ACCENT, alpha=0.18, linewidth=0)
-    axes.plot(steps, values, color=_ACCENT, linewidth=1.2, marker="o" if values.size == 1 else "")
+        axes.fill_between(steps, low, high, color=ACCENT, alpha=0.18, linewidth=0)
+    axes.plot(steps, values, color=ACCENT, linewidth=1.2, marker="o" if values.size == 1 else "")
 
 
 def _draw_strip(axes: Axes, values: NDArray[np.float64], fraction: bool) -> None:
@@ -123,22 +125,22 @@ def _draw_strip(axes: Axes, values: NDArray[np.float64], fraction: bool) -> None
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color=_LINE, linewidth=0.5)
+    axes.grid(axis="x", color=LINE, linewidth=0.5)
     axes.set_axisbelow(True)
     if values.size == 0:
         return
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
-    axes.fill_betweenx([-0.62, 0.62], lower, upper, color=_ACCENT, alpha=0.16, linewidth=0)
-    axes.plot([median, median], [-0.62, 0.62], color=_ACCENT, linewidth=1.6)
+    axes.fill_betweenx([-0.62, 0.62], lower, upper, color=ACCENT, alpha=0.16, linewidth=0)
+    axes.plot([median, median], [-0.62, 0.62], color=ACCENT, linewidth=1.6)
     shown = values
     if values.size > _POINTS:
         shown = values[np.linspace(0, values.size - 1, _POINTS).round().astype(int)]
     spread = 0.45 * (2 * (np.arange(shown.size) * 0.618034 % 1) - 1)
-    axes.plot(shown, spread, "o", color=_INK, alpha=0.55, markersize=3, markeredgewidth=0)
+    axes.plot(shown, spread, "o", color=INK, alpha=0.55, markersize=3, markeredgewidth=0)
 
 
-def _svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an SVG element in the colours of the page, with no address outside it."""
+def as_svg(figure: Figure, name: str, description: str) -> str:
+    """A figure drawn in `STYLE` as SVG in the page's colours, with no address outside it."""
     buffer = io.StringIO()
     nobody = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():

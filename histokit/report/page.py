@@ -11,7 +11,9 @@ from histokit.io.files import write_text
 from histokit.metrics import METRICS, write_per_image_csv
 from histokit.metrics.papers import write_paper_csv
 from histokit.report import figures, pictures, tables
-from histokit.report.data import Report
+from histokit.report.data import Report, TrustPanel
+from histokit.report.sections import sections, write_tables
+from histokit.report.translation import TrustPictures, trust_pictures
 
 PAGE = "index.html"
 TABLE = "per_image.csv"
@@ -21,8 +23,8 @@ _PICTURE_BYTES = 2_400_000
 
 
 def write_report(folder: Path, report: Report) -> Path:
-    """Writes index.html, per_image.csv and the table of a paper into `folder` and gives the path
-    of the page.
+    """Writes index.html, per_image.csv and the table of each further part into `folder` and gives
+    the path of the page.
 
     The page needs no other file, no network and no script; with up to four panels it stays below
     four megabytes. Every text of the report is escaped. Raises DataError where `folder` cannot be
@@ -31,6 +33,7 @@ def write_report(folder: Path, report: Report) -> Path:
     write_per_image_csv(folder / TABLE, report.rows)
     if report.paper is not None:
         write_paper_csv(folder / tables.paper_file(report.paper), report.paper.rows)
+    write_tables(folder, report)
     page = folder / PAGE
     write_page(page, render(report))
     return page
@@ -68,9 +71,11 @@ def render(report: Report) -> str:
             comparison=tables.comparison(report.comparisons),
             paper=tables.paper(report.paper) if report.paper else None,
             failures=tables.failures(report.rows),
+            sections=[(part, Markup(part.drawing)) for part in sections(report)],
             curves=Markup(figures.curves_svg(report.curves)) if report.curves else None,
             distribution=_distribution(report),
             panels=_panels(report),
+            trust=_trust(report),
             colours=pictures,
             label=tables.label,
             number=tables.number,
@@ -89,6 +94,12 @@ def _distribution(report: Report) -> Markup | None:
     units = {name: metric.unit for name, metric in METRICS.items()}
     units |= {summary.metric: summary.unit for summary in report.summaries}
     return Markup(figures.distribution_svg(values, units)) if values else None
+
+
+def _trust(report: Report) -> list[tuple[TrustPanel, TrustPictures]]:
+    """Each translated image with its pictures."""
+    limit = _PICTURE_BYTES // max(4 * len(report.trust), 1)
+    return [(panel, trust_pictures(panel, limit=limit)) for panel in report.trust]
 
 
 def _panels(report: Report) -> list[tuple[object, pictures.Views]]:

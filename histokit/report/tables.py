@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from histokit.metrics import METRICS, ImageScore, Summary
+from histokit.metrics.images import IMAGE_METRICS
 from histokit.report.data import ComparisonRow, PaperTable
 
 NOTHING = "–"
@@ -23,6 +24,15 @@ _LABELS = {
     "pq_plus": "PQ+",
     "r2": "R²",
     "accuracy": "Accuracy",
+    "dab_od_corr": "DAB correlation",
+    "dab_block_corr": "DAB correlation of blocks",
+    "dab_amount_corr": "DAB amount correlation",
+    "positive_fraction_err": "Positive area error",
+    "stain_h_ssim": "Haematoxylin SSIM",
+    "nuclei_kept": "Nuclei kept",
+    "nuclei_count_rel_err": "Nuclei count error",
+    "ssim_uniform": "SSIM, uniform window",
+    "seam": "Seam index",
 }
 _PAPERS = {"hovernet": "HoVer-Net", "pannuke": "PanNuke", "conic": "CoNIC"}
 
@@ -31,6 +41,8 @@ _EMPTY_RULES = {
     "one": "An image without nuclei in truth and prediction scores 1.",
     "zero": "An image without nuclei in truth and prediction scores 0.",
 }
+
+_UNDEFINED = "An image for which a metric is not defined is skipped and counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,7 @@ def label(metric: str) -> str:
     """A metric's name as papers print it, with the class, tissue or fold it is of."""
     name, colon, kind = metric.partition(":")
     name, _, part = name.partition("@") if not colon else (name, "", "")
-    return " ".join(filter(None, (_LABELS.get(name, name.upper()), kind, part)))
+    return " ".join(filter(None, (_LABELS.get(name, name.upper().replace("_", " ")), kind, part)))
 
 
 def paper_file(table: PaperTable) -> str:
@@ -126,7 +138,7 @@ def headline(summaries: Sequence[Summary]) -> list[HeadlineRow]:
     return [
         HeadlineRow(
             label=label(s.metric),
-            arrow="↑" if s.direction == "higher" else "↓",
+            arrow={"higher": "↑", "lower": "↓", "none": ""}[s.direction],
             variant=s.variant,
             unit="" if s.unit == "fraction" else s.unit,
             mean=number(s.mean, s.unit),
@@ -148,7 +160,7 @@ def footnotes(summaries: Sequence[Summary]) -> list[str]:
         if s.low is None:
             rest = s.interval_note.removeprefix("no interval: ")
             notes.append(f"No interval for {label(s.metric)}: {rest}.")
-    notes += [_EMPTY_RULES[s.empty] for s in summaries]
+    notes += [_UNDEFINED if s.metric in IMAGE_METRICS else _EMPTY_RULES[s.empty] for s in summaries]
     return list(dict.fromkeys(notes))
 
 
@@ -156,7 +168,7 @@ def comparison(rows: Sequence[ComparisonRow]) -> Comparison:
     """The table of methods against every metric that one of them has."""
     metrics = list(dict.fromkeys(name for row in rows for name in row.summaries))
     lines = tuple(
-        (row.method, row.n, tuple(_cell(row.summaries.get(name)) for name in metrics))
+        (row.method, row.n, tuple(cell(row.summaries.get(name)) for name in metrics))
         for row in rows
     )
     return Comparison(tuple(label(name) for name in metrics), lines)
@@ -185,7 +197,8 @@ def pick_panels(rows: Sequence[ImageScore], metric: str = "pq") -> dict[str, str
     return {"best": ranked[0], **middle, "worst": ranked[-1]}
 
 
-def _cell(summary: Summary | None) -> Cell:
+def cell(summary: Summary | None) -> Cell:
+    """A summary as printed; a dash where there is none."""
     if summary is None:
         return Cell(NOTHING, "")
     return Cell(number(summary.mean, summary.unit), _interval(summary))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from histokit.errors import DataError
-from histokit.report.data import Panel
+from histokit.report.data import Panel, TrustPanel
 from histokit.report.pictures import views
 
 
@@ -50,42 +49,14 @@ class TrustPictures:
         )
 
 
-def trust_pictures(
-    source: NDArray[np.uint8],
-    output: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    output_ids: NDArray[np.int32],
-    reference_ids: NDArray[np.int32],
-    *,
-    side: int = 640,
-    limit: int = 200_000,
-) -> TrustPictures:
+def trust_pictures(panel: TrustPanel, *, side: int = 640, limit: int = 200_000) -> TrustPictures:
     """The pictures of one translated image, each about `side` pixels wide and at most `limit`
-    bytes; a large image is cut to where most nuclei are.
-
-    Args:
-        source: uint8 [H W 3].
-        output: its translation.
-        reference: the real image of the same place.
-        output_ids: nuclei found in the translation, [H W], 0 = background.
-        reference_ids: nuclei found in the reference by the same segmenter.
-        side: of a picture in pixels.
-        limit: bytes of a picture.
-
-    Raises DataError where the sizes differ.
+    bytes; a large image is cut to where most nuclei are. Without nuclei nothing is outlined.
     """
-    size = reference.shape[:2]
-    for image in (source, output, output_ids, reference_ids):
-        if image.shape[:2] != size:
-            raise DataError(
-                "the images of a trust picture differ in size",
-                expected=f"{size[1]} x {size[0]} pixels",
-                found=f"{image.shape[1]} x {image.shape[0]}",
-            )
     # the same nuclei give the same part, whichever image they are drawn on
     plain, made, real = (
-        views(_panel(image, output_ids, reference_ids), side=side, limit=limit)
-        for image in (source, output, reference)
+        views(_panel(image, panel), side=side, limit=limit)
+        for image in (panel.source, panel.output, panel.reference)
     )
     return TrustPictures(
         source=plain.image,
@@ -99,15 +70,15 @@ def trust_pictures(
     )
 
 
-def _panel(
-    image: NDArray[np.uint8], output_ids: NDArray[np.int32], reference_ids: NDArray[np.int32]
-) -> Panel:
+def _panel(image: NDArray[np.uint8], panel: TrustPanel) -> Panel:
+    nothing = np.zeros(image.shape[:2], np.int32)
+    output, reference = panel.output_ids, panel.reference_ids
     return Panel(
-        label="",
-        key="",
-        score=None,
+        label=panel.label,
+        key=panel.key,
+        score=panel.score,
         image=image,
-        truth=reference_ids,
-        prediction=output_ids,
-        metric="",
+        truth=nothing if reference is None else reference,
+        prediction=nothing if output is None else output,
+        metric=panel.metric,
     )

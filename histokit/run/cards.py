@@ -36,7 +36,7 @@ def weights_card(
         "tile": context.tile,
         "channels": context.channels,
         "encoder": context.encoder,
-        "mpp": context.mpp,
+        "mpp": domains["target"].mpp if "target" in domains else context.mpp,
         "stain_in": preset.stain_in if preset else "",
         "stain_out": preset.stain_out if preset else "",
         "classes": list(context.classes),

@@ -12,13 +12,16 @@ from histokit.errors import DataError, UnknownName, UsageError
 from histokit.io.runs import RunFolder
 from histokit.metrics.bootstrap import mean_interval
 from histokit.metrics.paired import holm, paired, unit_of
-from histokit.metrics.scores import Metric
+from histokit.metrics.scores import Direction, Metric
 from histokit.metrics.table import Empty, ImageScore, read_per_image_csv
+from histokit.metrics.tails import BY, Tails, tails
 from histokit.metrics.tally import describe
 from histokit.report.comparison import Comparison, Duel, Entrant
 from histokit.run.verdict import verdict
 
 TABLE = "per_image.csv"
+HEADLINES = ("dice", "dab_od_corr", "psnr")
+"""What segmenters, and then translators, are compared by where nothing is named."""
 SOURCE_ONLY, ORACLE = "source-only", "oracle"
 """The methods between which the gap lies."""
 _STAND_IN: Mapping[Empty, float | None] = {"skip": None, "one": 1.0, "zero": 0.0}
@@ -34,15 +37,21 @@ class Scored:
 
 
 def compare(
-    paths: Sequence[Path], *, metric: str = "dice", empty: Empty = "skip", seed: int = 0
+    paths: Sequence[Path],
+    *,
+    metric: str = "",
+    empty: Empty = "skip",
+    seed: int = 0,
+    wanted: int | None = None,
 ) -> Comparison:
     """Every pair of runs, on the images common to all.
 
     Args:
         paths: run folders, report folders or per_image.csv files; two at least.
-        metric: name of the score.
+        metric: name of the score; empty for the first of `HEADLINES` that all runs have.
         empty: what an image counts that is empty in truth and prediction.
         seed: of the bootstrap and of permutations that are drawn.
+        wanted: images in a tail, see `histokit.metrics.tails.tails`; 0 for none.
 
     Raises UsageError for fewer than two runs, UnknownName for a metric that no run has, DataError
     where a run has no scores or no image is common to all.
@@ -54,13 +63,15 @@ def compare(
         )  # fmt: skip
     runs = [read_run(path) for path in paths]
     described = _metric(metric, runs)
-    values = [_values(run, metric, _STAND_IN[empty]) for run in runs]
+    metric = described.name
+    stand_in = None if described.direction == "none" else _STAND_IN[empty]
+    values = [_values(run, metric, stand_in) for run in runs]
     common = [key for key in values[0] if all(key in others for others in values[1:])]
     if not common:
         raise _disjoint(runs)
     units = [unit_of(runs[0].rows[key]) for key in common]
     aligned = [{key: one[key] for key in common} for one in values]
-    entrants = _entrants(runs, aligned, units, seed, described.direction == "higher")
+    entrants = _entrants(runs, aligned, units, seed, described.direction)
     duels = _duels(entrants, units, seed)
     left_out = _left_out(runs, metric, set(common))
     return Comparison(
@@ -72,7 +83,17 @@ def compare(
         left_out=left_out,
         verdict=verdict(described, entrants, duels),
         notes=_notes(runs, common, left_out),
+        tails=_tails(runs, common, wanted),
     )
+
+
+def _tails(runs: Sequence[Scored], common: Sequence[str], wanted: int | None) -> dict[str, Tails]:
+    """The worst-off and best-off common images by the first run, of each run by its name."""
+    known = [[run.rows[key] for key in common] for run in runs]
+    ranking = {row.key: v for row in known[0] if (v := row.values.get(BY)) is not None}
+    found = [None if wanted == 0 else tails(rows, wanted, ranked_by=ranking) for rows in known]
+    named = zip(_names(runs), found, strict=True)
+    return {} if None in found else {name: one for name, one in named if one is not None}
 
 
 def read_run(path: Path) -> Scored:
@@ -106,6 +127,7 @@ def _metric(name: str, runs: Sequence[Scored]) -> Metric:
                 f"{run.path} has no scores", found="a table in which every image failed"
             )
     shared = set.intersection(*tables)
+    name = name or next((n for n in HEADLINES if n in shared), HEADLINES[0])
     if name not in shared:
         raise UnknownName("metric that all runs have", name, shared)
     return describe([name])[name]
@@ -143,7 +165,7 @@ def _entrants(
     values: Sequence[Mapping[str, float]],
     units: Sequence[str],
     seed: int,
-    higher: bool,
+    direction: Direction,
 ) -> list[Entrant]:
     means = [fsum(one.values()) / len(one) for one in values]
     ends = [
@@ -154,7 +176,8 @@ def _entrants(
     for run, name, found, mean in zip(runs, _names(runs), values, means, strict=True):
         low, high = mean_interval(list(found.values()), units, seed=seed) or (None, None)
         failed = sum(bool(row.error) for row in run.rows.values())
-        gap = gap_closed(mean, *ends, higher=higher)
+        higher = direction == "higher"
+        gap = None if direction == "none" else gap_closed(mean, *ends, higher=higher)
         entrants.append(
             Entrant(name, run.method, run.path, found, mean, low, high, gap, len(run.rows), failed)
         )

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from histokit.config.run import RunConfig
+from histokit.data.perturb import Perturbations
 from histokit.metrics.papers import Paper
 from histokit.metrics.table import Empty
 from histokit.run.foreign import Format
 from histokit.run.infer import Windows
+from histokit.run.translation_options import TranslationOptions
 
 DEFAULTS = RunConfig()
 """What `train` splits by when nothing else is said."""
+TranslationPaper: TypeAlias = Literal["asp", "bci", "mdcl"]
+TRANSLATION_PAPERS: tuple[TranslationPaper, ...] = ("asp", "bci", "mdcl")
+"""Whose protocols `eval` follows where it scores a translator."""
 Part: TypeAlias = Literal["test", "val", "train", "all"]
 
 
@@ -38,6 +43,10 @@ class EvalOptions:
         paper: whose formulas are printed beside ours; empty for nobody's.
         predictions: folder of predictions that another tool made, instead of `ref`.
         format: what the files of `predictions` are.
+        tails: worst-off and best-off images that are told apart; None for the share of the data
+            set, 0 for none.
+        perturb: what the images are put through as well.
+        translation: what else is asked of a translator.
     """
 
     ref: str = ""
@@ -53,6 +62,9 @@ class EvalOptions:
     windows: Windows = field(default_factory=Windows)
     device: str = "auto"
     precision: str = "auto"
-    paper: Paper | Literal[""] = ""
+    paper: Paper | TranslationPaper | Literal[""] = ""
     predictions: Path | None = None
     format: Format = "auto"
+    tails: int | None = None
+    perturb: Perturbations = field(default_factory=Perturbations)
+    translation: TranslationOptions = field(default_factory=TranslationOptions)

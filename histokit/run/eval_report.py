@@ -14,7 +14,7 @@ from histokit.report.data import Curve, Panel, Setting
 from histokit.report.tables import pick_panels
 from histokit.run.domains import Domain
 from histokit.run.eval_options import EvalOptions
-from histokit.run.eval_target import run_settings
+from histokit.run.eval_target import own_target, run_settings
 from histokit.run.machine import Machine
 from histokit.run.models import Trained
 from histokit.run.provenance import environment
@@ -30,15 +30,15 @@ EMPTY_RULES = {
 
 
 def report_folder(options: EvalOptions, name: str, trained: Trained | None, domain: Domain) -> Path:
-    """Where the report goes: what was asked for; else the run's own report folder for its own
-    target's test, and a named one beside it otherwise.
+    """Where the report goes: what was asked for; else the run's own report folder for the test
+    of its own target (of its source, where it has none), and a named one beside it otherwise.
     """
     if options.out is not None:
         return options.out
     target = domain.name.replace("@", "-").replace("/", "-")
     if trained is None or trained.run is None:
         return options.runs / f"eval_{name}_{target}_{options.part}"
-    if domain.ref == run_settings(trained).get("target") and options.part == "test":
+    if domain.ref == own_target(run_settings(trained)) and options.part == "test":
         return trained.run.report
     return trained.run.report / f"{target}-{options.part}"
 
@@ -46,14 +46,19 @@ def report_folder(options: EvalOptions, name: str, trained: Trained | None, doma
 def honesty(trained: Trained | None, options: EvalOptions, domain: Domain) -> list[str]:
     """What a reader must know to judge the numbers."""
     notes = [f"{options.part} part, split by {domain.spec.group}", EMPTY_RULES[options.empty]]
-    if trained and trained.card:
-        kept = trained.card["kept"]
-        how = trained.card["selection"]
-        notes.append(f"weights of step {kept.get('step')}, chosen by: {how}")
+    notes += weights_notes(trained)
     labels = _environment(trained).get("target_labels")
     if labels:
         notes.append(f"target labels during training: {labels}")
     return notes
+
+
+def weights_notes(trained: Trained | None) -> list[str]:
+    """Which weights these are, where there are any."""
+    if trained is None or not trained.card:
+        return []
+    kept, how = trained.card["kept"], trained.card["selection"]
+    return [f"weights of step {kept.get('step')}, chosen by: {how}"]
 
 
 def settings(trained: Trained | None) -> list[Setting]:

@@ -10,6 +10,8 @@ from typing import Any
 from histokit.data.split import Split
 from histokit.errors import UsageError
 from histokit.io.files import read_json
+from histokit.registry.datasets import find_dataset, set_name
+from histokit.registry.refs import parse_pool
 from histokit.run.domains import Domain, at_mpp, open_domain
 from histokit.run.eval_options import EvalOptions
 from histokit.run.models import Trained
@@ -22,7 +24,7 @@ def open_target(options: EvalOptions, trained: Trained | None) -> tuple[Domain, 
     UsageError where no data set is named, and what `open_domain` raises.
     """
     run = run_settings(trained)
-    ref = options.target or run.get("target") or run.get("source") or ""
+    ref = options.target or own_target(run)
     if not ref:
         typed = options.ref or f"--predictions {options.predictions}"
         raise UsageError("which data set?", hint=f"histokit eval {typed} --target NAME")
@@ -44,6 +46,11 @@ def run_settings(trained: Trained | None) -> dict[str, Any]:
     if trained is None or trained.run is None:
         return {}
     return {name: item["value"] for name, item in trained.run.settings()["run"].items()}
+
+
+def own_target(run: Mapping[str, Any]) -> str:
+    """The data set that a run is scored on unasked: its target, its pairs, or else its source."""
+    return next(filter(None, (run.get(role) for role in ("target", "pairs", "source"))), "")
 
 
 def _open(ref: str, options: EvalOptions, run: Mapping[str, Any]) -> Domain:
@@ -69,17 +76,34 @@ def _split_of_run(trained: Trained | None, domain: Domain) -> tuple[Split | None
     if path is None or not path.exists():
         return None, ""
     keys = {record.key for record in domain.data.records()}
-    for item in read_json(path).values():
-        known = {key for part in item["split"].values() for key in part}
-        if known.isdisjoint(keys) or not _same_place(item["ref"], domain):
+    for ref, split in (one for item in read_json(path).values() for one in splits_of(item)):
+        known = {key for part in split.values() for key in part}
+        if known.isdisjoint(keys) or not _same_place(ref, domain):
             continue
-        kept = {part: [key for key in own if key in keys] for part, own in item["split"].items()}
+        kept = {part: [key for key in own if key in keys] for part, own in split.items()}
         changed = (
             f"{domain.name} has changed since the run: {len(known - keys)} images are gone, "
             f"{len(keys - known)} new ones belong to no part (--part all scores them)"
         )
         return kept, "" if known == keys else changed
     return None, ""
+
+
+def splits_of(item: Mapping[str, Any]) -> list[tuple[str, Split]]:
+    """What split.json says of a data set: how the run named and split it and, of a pool, each
+    member with its keys as they are alone.
+    """
+    ref, split = str(item["ref"]), item["split"]
+    found = [(ref, split)]
+    members = parse_pool(ref)
+    for member in members if len(members) > 1 else ():
+        head = f"{set_name(member, find_dataset(member.name))}/"
+        own = {
+            part: [key.removeprefix(head) for key in keys if key.startswith(head)]
+            for part, keys in split.items()
+        }
+        found.append((str(member), own))
+    return found
 
 
 def _same_place(ref: str, domain: Domain) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from histokit.metrics.tally import described
 from histokit.report.data import PaperTable, Report
 from histokit.report.page import write_report
 from histokit.run.domains import Domain
-from histokit.run.eval_options import EvalOptions, Part
+from histokit.run.eval_extras import with_extras
+from histokit.run.eval_options import TRANSLATION_PAPERS, EvalOptions, Part
 from histokit.run.eval_report import (
     curves,
     honesty,
@@ -26,11 +27,15 @@ from histokit.run.eval_report import (
     settings,
 )
 from histokit.run.eval_target import open_target
+from histokit.run.evaluate_translator import evaluate_translator, translates
 from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
 from histokit.run.foreign import Predictions, find_predictions
 from histokit.run.machine import Machine, open_machine
-from histokit.run.models import Trained, load_trained, segmenter_of
+from histokit.run.measuring import Measure, measured_by
+from histokit.run.models import Trained, segmenter_of
+from histokit.run.robustness import require_unperturbed, robustness
 from histokit.run.scoring import Contest, Judged, Predict, class_note, judge, predicted_by
+from histokit.run.translators import load_with
 
 __all__ = ["EvalOptions", "Part", "evaluate"]
 
@@ -50,6 +55,7 @@ class _Entry:
         untyped: why classes cannot be scored; empty where they may.
         origin: a line that says where they come from.
         notes: further lines, for the report too.
+        measure: what the method measures of an image beside its scores; None for nothing.
     """
 
     name: str
@@ -59,6 +65,7 @@ class _Entry:
     untyped: str
     origin: str
     notes: list[str]
+    measure: Measure | None = None
 
 
 def evaluate(options: EvalOptions) -> Iterator[Event]:
@@ -69,7 +76,13 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
     if options.out is not None:
         require_folder(options.out)
     machine = open_machine(options.device, options.precision)
-    entry = _foreign(options) if options.predictions else _trained(options, machine)
+    trained = None if options.predictions else _loaded(options, machine)
+    if trained is not None and translates(trained, options):
+        require_unperturbed(options.perturb, "translations")
+        yield from evaluate_translator(trained, options, machine)
+        return
+    _require_segmentation(options)
+    entry = _foreign(options) if trained is None else _trained(trained, options, machine)
     yield from map(Noted, (entry.origin, *entry.notes))
     records = entry.domain.part(options.part)
     if not records:
@@ -84,6 +97,10 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
         judged.append(judge(contest, record))
         yield _told(judged[-1], number, len(records), time.perf_counter() - began)
     report = _report(options, entry, contest, judged, machine)
+    if trained is not None and options.perturb.kinds:
+        plain = report.summaries
+        found = yield from robustness(options, trained, contest, records, plain, machine)
+        report = replace(report, robustness=found)
     page = write_report(contest.out, report)
     failed = sum(bool(one.error) for one in judged)
     domain = entry.domain.name
@@ -91,25 +108,51 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
     _tell_failures(failed, len(judged), contest.out)
 
 
-def _trained(options: EvalOptions, machine: Machine) -> _Entry:
-    """A trained method, or one that needs no training."""
+def _require_segmentation(options: EvalOptions) -> None:
+    """Raises UsageError where something is asked that only translations have."""
+    if options.paper in TRANSLATION_PAPERS:
+        raise UsageError(
+            f"--paper {options.paper} scores translations, not segmentations",
+            expected="one of " + ", ".join(PAPERS),
+        )
+    if asked := options.translation.asked():
+        raise UsageError(
+            f"{', '.join(asked)} says how translations are scored",
+            expected="a translator and a data set of pairs",
+            found=options.ref or f"--predictions {options.predictions}",
+        )
+
+
+def _loaded(options: EvalOptions, machine: Machine) -> Trained:
+    """The method that is named. Raises UsageError where none is."""
     if not options.ref:
         raise UsageError(
             "nothing to score",
             expected="a method, run folder or weights file, or --predictions FOLDER",
             hint="histokit eval METHOD --target NAME",
         )
-    trained = load_trained(options.ref, machine, options.runs, run=options.run)
+    settings = options.translation.settings
+    return load_with(options.ref, machine, options.runs, run=options.run, settings=settings)
+
+
+def _trained(trained: Trained, options: EvalOptions, machine: Machine) -> _Entry:
+    """A trained method, or one that needs no training."""
     segmenter = segmenter_of(trained)
     domain, notes = open_target(options, trained)
     predict = predicted_by(segmenter, domain, machine, options.windows)
     untyped = class_note(domain.classes, tuple(trained.card.get("classes", ())))
-    return _Entry(trained.spec.name, trained, domain, predict, untyped, trained.note, notes)
+    measure = measured_by(
+        trained.method, segmenter, domain, machine, options.windows, described(domain.classes)
+    )
+    return _Entry(
+        trained.spec.name, trained, domain, predict, untyped, trained.note, notes, measure
+    )
 
 
 def _foreign(options: EvalOptions) -> _Entry:
     """A folder of predictions."""
     folder = options.predictions or Path()
+    require_unperturbed(options.perturb, "the predictions of another tool")
     if options.ref or options.run:
         raise UsageError(
             "two things to score are named",
@@ -135,7 +178,8 @@ def _contest(options: EvalOptions, entry: _Entry) -> Contest:
         )
     require_folder(out)
     names = () if entry.untyped else entry.domain.classes
-    return Contest(entry.domain, entry.predict, names, out, nearest=options.paper == "hovernet")
+    nearest = options.paper == "hovernet"
+    return Contest(entry.domain, entry.predict, names, out, nearest, entry.measure)
 
 
 def _told(judged: Judged, number: int, total: int, seconds: float) -> Event:
@@ -164,7 +208,7 @@ def _report(
     notes = [*entry.notes, *honesty(trained, options, domain)]
     if domain.classes and untyped:
         notes.append(f"classes are not scored: {untyped}")
-    return Report(
+    report = Report(
         title=f"{entry.name} on {domain.name}",
         subtitle=f"{options.part} images of {domain.spec.summary}",
         settings=settings(trained),
@@ -176,6 +220,7 @@ def _report(
         provenance=provenance(trained, options, machine),
         paper=_paper(options, judged, names, summaries, untyped),
     )
+    return with_extras(report, options, trained, domain, judged, names)
 
 
 def _paper(
@@ -186,7 +231,7 @@ def _paper(
     untyped: str,
 ) -> PaperTable | None:
     """The table of the paper that was asked for."""
-    if not options.paper:
+    if not options.paper or options.paper in TRANSLATION_PAPERS:
         return None
     tallies = [one.tally for one in judged if one.tally is not None]
     means = {summary.metric: summary.mean for summary in summaries}

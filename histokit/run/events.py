@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from histokit.metrics.images import Row
 from histokit.metrics.table import Summary
 from histokit.report.data import Report
 
@@ -96,6 +97,41 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True)
+class Translated:
+    """Translation is over: the output folder, the counts, and the seam index over the images that
+    took several windows (mean and largest; None where there is none).
+    """
+
+    out: Path
+    done: int
+    failed: int
+    seam: float | None
+    worst_seam: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Two folders of images are compared: the table, the pairs that were measured, those that
+    failed, and the names without a partner in either folder.
+    """
+
+    rows: Sequence[Row]
+    pairs: int
+    failures: Mapping[str, str]
+    only_output: Sequence[str]
+    only_reference: Sequence[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The machine-readable result."""
+        return {
+            "pairs": self.pairs,
+            "failed": dict(self.failures),
+            "unmatched": {"a": list(self.only_output), "b": list(self.only_reference)},
+            "metrics": [row.as_dict() for row in self.rows],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluated:
     """Evaluation is over: the page of the report, what it says, and what was scored on what.
     `total` images were tried, `failed` of them could not be scored.
@@ -132,6 +168,8 @@ Event: TypeAlias = (
     | ItemDone
     | ItemFailed
     | Predicted
+    | Translated
+    | Measured
     | Evaluated
     | Compared
 )

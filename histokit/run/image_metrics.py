@@ -6,16 +6,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
 from histokit.errors import DataError, DeviceError, HistokitError, PartialFailure
 from histokit.io.files import write_json
 from histokit.io.images import read_image, read_mask
-from histokit.metrics.images import Row
-from histokit.run.events import Event, ItemDone, ItemFailed
+from histokit.run.events import Event, ItemDone, ItemFailed, Measured
 from histokit.run.items import images_below
 from histokit.run.machine import open_machine
-from histokit.run.pair_scorer import PairImages, PairScorer
+from histokit.run.pair_scorer import PairImages, PairScorer, shown
 from histokit.run.provenance import environment
 from histokit.run.set_distances import Networks, Paper
 
@@ -59,29 +57,7 @@ class MetricsOptions:
         return {role: folder for role, folder in named.items() if folder is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The comparison is over: the table, the pairs that were measured, those that failed, and the
-    names without a partner in either folder.
-    """
-
-    rows: Sequence[Row]
-    pairs: int
-    failures: Mapping[str, str]
-    only_output: Sequence[str]
-    only_reference: Sequence[str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The machine-readable result."""
-        return {
-            "pairs": self.pairs,
-            "failed": dict(self.failures),
-            "unmatched": {"a": list(self.only_output), "b": list(self.only_reference)},
-            "metrics": [row.as_dict() for row in self.rows],
-        }
-
-
-def measure_folders(options: MetricsOptions) -> Iterator[Event | Measured]:
+def measure_folders(options: MetricsOptions) -> Iterator[Event]:
     """Measures every pair; yields an event a pair and ends with `Measured`.
 
     Pairs have the same path below their folders, but for the suffix. Images without a partner are
@@ -103,14 +79,15 @@ def measure_folders(options: MetricsOptions) -> Iterator[Event | Measured]:
     for number, name in enumerate(names, 1):
         began = time.perf_counter()
         try:
-            shown = scorer.add(str(name), _pair(folders, name))
+            values = scorer.add(str(name), _pair(folders, name))
         except DeviceError:
             raise
         except HistokitError as error:
             failures[str(name)] = str(error)
             yield ItemFailed(str(name), number, len(names), str(error))
             continue
-        yield ItemDone(str(name), number, len(names), time.perf_counter() - began, shown)
+        seconds = time.perf_counter() - began
+        yield ItemDone(str(name), number, len(names), seconds, shown(values))
     lonely = (
         [n for n in outputs if n not in references],
         [n for n in references if n not in outputs],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,14 @@ class Windows:
     overlap: int = 64
     batch: int = 1
 
+    def given(self, side: int | None, overlap: int | None, batch: int) -> Windows:
+        """These with what was given in place of the defaults."""
+        return Windows(
+            self.side if side is None else side,
+            self.overlap if overlap is None else overlap,
+            batch,
+        )
+
 
 def segment_image(
     segmenter: Segmenter,
@@ -57,20 +66,51 @@ def segment_image(
     height, width = image.shape[:2]
     side = min(windows.side, max(height, width) + segmenter.sizes.shrink)
     places = grid(height, width, side, windows.overlap, segmenter.sizes)
-    begun: tuple[_Layout, Stitcher] | None = None
-    for first in range(0, len(places), windows.batch):
-        numbers = range(first, min(first + windows.batch, len(places)))
-        cuts = [cut(image, places, n) for n in numbers]
+    cuts = (cut(image, places, number) for number in range(len(places)))
+    begun: tuple[MapLayout, Stitcher] | None = None
+    for number, (found, values) in enumerate(
+        window_maps(segmenter, cuts, machine, windows.batch, places.output, lower)
+    ):
+        begun = begun or (found, Stitcher(places, found.channels, segmenter.blend))
+        begun[1].add(number, values)
+    if begun is None:
+        raise _broken("maps of at least one window", "no window")
+    layout, stitcher = begun
+    return layout.split(stitcher.result())
+
+
+def window_maps(
+    segmenter: Segmenter,
+    cuts: Iterable[NDArray[np.uint8]],
+    machine: Machine,
+    batch: int,
+    side: int,
+    lower: str = LOWER,
+) -> Iterator[tuple[MapLayout, NDArray[np.float32]]]:
+    """The maps of each window, stacked as float32 [K side side], with their layout.
+
+    Args:
+        segmenter: in eval mode.
+        cuts: the windows, uint8 [h w C] of one size.
+        machine: where the network runs.
+        batch: windows that go through the network at once.
+        side: of the output.
+        lower: what to try when memory runs out.
+
+    Raises what `segment_image` raises.
+    """
+    layout: MapLayout | None = None
+    waiting = iter(cuts)
+    while some := list(islice(waiting, batch)):
         with told_out_of_memory(lower):
-            maps = _forward(segmenter, cuts, machine)
-        _check_maps(maps, len(numbers), places.output)
-        found = _Layout.of(maps)
-        layout, stitcher = begun = begun or (found, Stitcher(places, found.channels))
+            maps = _forward(segmenter, some, machine)
+        _check_maps(maps, len(some), side)
+        found = MapLayout.of(maps)
+        layout = layout or found
         if found != layout:
             raise _broken("the same maps of every window", f"{found} after {layout}")
-        for n, values in zip(numbers, layout.stack(maps), strict=True):
-            stitcher.add(n, values)
-    return layout.split(stitcher.result())
+        for values in layout.stack(maps):
+            yield layout, values
 
 
 def decode(segmenter: Segmenter, maps: Maps) -> Instances:
@@ -117,7 +157,7 @@ def _forward(segmenter: Segmenter, cuts: list[NDArray[np.uint8]], machine: Machi
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class MapLayout:
     """How the maps of a segmenter lie in one array of channels."""
 
     activation: Literal["sigmoid", "softmax"]
@@ -125,19 +165,23 @@ class _Layout:
 
     @property
     def channels(self) -> int:
+        """Channels of the array."""
         return sum(self.parts.values())
 
     @classmethod
-    def of(cls, maps: Maps) -> _Layout:
+    def of(cls, maps: Maps) -> MapLayout:
+        """The layout of some maps."""
         parts = {"": maps.logits.shape[1]}
         parts.update({name: value.shape[1] for name, value in maps.extra.items()})
         return cls(maps.activation, parts)
 
     def stack(self, maps: Maps) -> NDArray[np.float32]:
+        """The array [B K H W] of some maps."""
         values = [maps.logits, *(maps.extra[name] for name in self.parts if name)]
         return torch.cat([value.float() for value in values], 1).cpu().numpy()
 
     def split(self, stitched: NDArray[np.float32]) -> Maps:
+        """The maps, of a batch of one, of an array [K H W]."""
         pieces = torch.from_numpy(stitched)[None].split(list(self.parts.values()), dim=1)
         named: dict[str, Tensor] = dict(zip(self.parts, pieces, strict=True))
         return Maps(named.pop(""), self.activation, named)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from histokit.config.base import TrainingWindows
 from histokit.data.augment import Augment
 from histokit.data.colour import grey_reader
 from histokit.data.feeds import Feeds, FeedSettings, Pool
-from histokit.interfaces import Access
+from histokit.data.pooled import Pooled
+from histokit.data.take import take_images
+from histokit.errors import UsageError
+from histokit.interfaces import Access, Record
 from histokit.run.domains import Domain, at_mpp, open_domain, require_labels
 from histokit.run.machine import Machine
 from histokit.run.plan import RunPlan
@@ -40,15 +44,37 @@ def open_domains(
         for role, ref in wanted.items()
         if ref
     }
+    if split is None and "source" in domains:
+        domains["source"] = taken_of(plan, domains["source"])
     for role, parts in _labels_needed(plan).items():
         if role in domains:
             require_labels(domains[role], *parts)
     mpp = plan.run.mpp or _common_mpp(domains)
     notes = []
+    _require_pixel_sizes(plan, domains)
     for role, domain in domains.items():
-        domains[role], note = at_mpp(domain, mpp)
+        own = mpp / (plan.run.target_scale or 1.0) if mpp and role == "target" else mpp
+        domains[role], note = at_mpp(domain, own)
         notes += [note] if note else []
     return domains, notes
+
+
+def taken_of(plan: RunPlan, source: Domain) -> Domain:
+    """The source with only so many images of a member as `take` says.
+
+    Raises UsageError where it has no such member, DataError where that has fewer images.
+    """
+    members = source.data.names if isinstance(source.data, Pooled) else ()
+    split = source.split
+    for name, number in plan.run.taken.items():
+        if name not in members:
+            raise UsageError(
+                f"--take names {name}, which is no member of the source",
+                expected=" or ".join(members) or "a pooled source, as --source a+b",
+                found=f"--source {source.ref} --take {plan.run.take}",
+            )
+        split = take_images(split, name, number, plan.run.seed)
+    return replace(source, split=split)
 
 
 def _labels_needed(plan: RunPlan) -> dict[str, tuple[str, ...]]:
@@ -60,6 +86,20 @@ def _labels_needed(plan: RunPlan) -> dict[str, tuple[str, ...]]:
     return (
         {trains: ("train", "val")} if chooses == trains else {trains: ("train",), chooses: ("val",)}
     )
+
+
+def _require_pixel_sizes(plan: RunPlan, domains: Mapping[str, Domain]) -> None:
+    """Raises UsageError where the target is to be scaled and its pixel size is not known."""
+    target = domains.get("target")
+    if plan.run.target_scale == 1.0 or target is None:
+        return
+    unknown = [r for r in target.data.records() if target.native_mpp(r) is None]
+    if unknown:
+        raise UsageError(
+            f"--target-scale needs the pixel size of {target.name}",
+            found=f"{len(unknown)} images without, such as {unknown[0].image or unknown[0].key}",
+            hint="scale the files themselves, or give their pixel size in the data set",
+        )
 
 
 def _common_mpp(domains: Mapping[str, Domain]) -> float | None:
@@ -107,13 +147,28 @@ def _pool(plan: RunPlan, role: str, domain: Domain) -> Pool:
     image = grey_reader(domain.image) if grey else domain.image
     counterpart = grey_reader(domain.counterpart) if grey else domain.counterpart
     opened = role == labelled and access not in (Access.IMAGES, Access.PAIRS)
+    records = domain.part("train")
     return Pool(
         f"{role}:{domain.name}",
-        domain.part("train"),
+        records,
         image,
         labels=domain.labels if opened else None,
         counterpart=counterpart if role == "pairs" else None,
+        shares=_shares(domain, records) if plan.run.balanced and role == "source" else (),
     )
+
+
+def _shares(domain: Domain, records: Sequence[Record]) -> list[list[int]]:
+    """The places of each member's records. Raises UsageError where the data set is no pool."""
+    if not isinstance(domain.data, Pooled):
+        raise UsageError(
+            "--balanced shares batches among the members of a pooled source",
+            expected="--source a+b",
+            found=f"--source {domain.ref}",
+        )
+    heads = [f"{name}/" for name in domain.data.names]
+    places = [[n for n, r in enumerate(records) if r.key.startswith(head)] for head in heads]
+    return [own for own in places if own]
 
 
 def labels_read(plan: RunPlan) -> str:

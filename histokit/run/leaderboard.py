@@ -10,6 +10,7 @@ from math import fsum
 from pathlib import Path
 
 from histokit.io.files import write_text
+from histokit.io.runs import RunFolder
 from histokit.metrics.table import ImageScore, Summary, read_per_image_csv, summarise
 from histokit.metrics.tally import describe
 from histokit.report.data import ComparisonRow, Report
@@ -53,12 +54,17 @@ def standings(sweep: Sweep) -> list[Standing]:
     found = []
     for (source, target, method), own in places.items():
         done = [sweep.done[place] for place in own if place in sweep.done]
-        rows = over_seeds([read_per_image_csv(run.report / TABLE) for run in done])
-        metrics = describe(dict.fromkeys(name for row in rows for name in row.values))
-        summaries = {s.metric: s for s in summarise(rows, metrics=metrics)}
-        found.append(Standing(source, target, method, len(done), len(own), len(rows), summaries))
+        n, summaries = scored(done)
+        found.append(Standing(source, target, method, len(done), len(own), n, summaries))
     shifts = list(dict.fromkeys((s.source, s.target) for s in found))
     return sorted(found, key=lambda s: (shifts.index((s.source, s.target)), -_headline(s)))
+
+
+def scored(runs: Sequence[RunFolder]) -> tuple[int, dict[str, Summary]]:
+    """Images, and a summary of each metric over them, of runs that differ in the seed alone."""
+    rows = over_seeds([read_per_image_csv(run.report / TABLE) for run in runs])
+    metrics = describe(dict.fromkeys(name for row in rows for name in row.values))
+    return len(rows), {s.metric: s for s in summarise(rows, metrics=metrics)}
 
 
 def over_seeds(tables: Sequence[Sequence[ImageScore]]) -> list[ImageScore]:

@@ -27,6 +27,7 @@ from histokit.io.runs import RunFolder, list_runs
 from histokit.registry.methods import find_method, find_preset
 from histokit.registry.refs import parse_ref
 from histokit.run.context import RunContext, context_of_card
+from histokit.run.later import later_preset, require_later
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.probe import check_probe, probe
 
@@ -53,7 +54,14 @@ class Trained:
     note: str
 
 
-def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = None) -> Trained:
+def load_trained(
+    ref: str,
+    machine: Machine,
+    runs: Path,
+    *,
+    run: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Trained:
     """The trained method that `ref` names.
 
     Args:
@@ -61,21 +69,26 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
         machine: where it runs.
         runs: where run folders are looked for when `ref` names only a method.
         run: a run folder or weights file that `ref` is to be loaded from.
+        settings: read only after training, by name; other than the weights were kept with.
 
-    Raises UsageError, saying which `train` command makes them, where there are no weights.
+    A preset that only has such settings fits every run. Raises UsageError, saying which `train`
+    command makes them, where there are no weights.
     """
     parsed = parse_ref(ref)
+    chosen = dict(settings or {})
     if run is not None and parsed.kind != "method":
         raise UsageError(
             "two sets of weights are named", found=f"{ref} and {run}", hint="leave one of them out"
         )
     if parsed.kind == "run" and parsed.path is not None:
-        return _from_run(RunFolder.open(parsed.path), machine, runs, "")
+        return _from_run(RunFolder.open(parsed.path), machine, runs, "", chosen)
     if parsed.kind == "weights" and parsed.path is not None:
-        return _from_weights(parsed.path, machine, runs, None, "")
+        return _from_weights(parsed.path, machine, runs, None, "", chosen)
     spec = find_method(parsed.name)
+    require_later(spec, chosen)
+    chosen = {**later_preset(spec, parsed.preset), **chosen}
     if run is not None:
-        given = _from_path(run, machine, runs)
+        given = _from_path(run, machine, runs, chosen)
         if given.spec.name != spec.name:
             raise UsageError(
                 f"{run} does not hold {spec.name}",
@@ -88,13 +101,13 @@ def load_trained(ref: str, machine: Machine, runs: Path, *, run: Path | None = N
         config = resolve(spec.config, [Layer("preset", preset)]).config
         method = spec.load().build(config, RunContext(machine, runs=runs))
         return Trained(_at_rest(method), spec, {}, None, f"{spec.name} needs no training")
-    newest = _newest(spec, parsed.preset, runs)
+    newest = _newest(spec, "" if later_preset(spec, parsed.preset) else parsed.preset, runs)
     if newest is not None:
         note = f"newest finished run of {spec.name}: {newest.path}"
-        return _from_run(newest, machine, runs, note)
+        return _from_run(newest, machine, runs, note, chosen)
     shipped = _preset_weights(spec, parsed.preset)
     if shipped is not None:
-        return _from_weights(shipped, machine, runs, None, f"weights of {ref}: {shipped}")
+        return _from_weights(shipped, machine, runs, None, f"weights of {ref}: {shipped}", chosen)
     raise _no_weights(spec, parsed.preset, runs)
 
 
@@ -173,13 +186,15 @@ def put_weights(
             ) from error
 
 
-def _from_path(path: Path, machine: Machine, runs: Path) -> Trained:
+def _from_path(path: Path, machine: Machine, runs: Path, chosen: Mapping[str, Any]) -> Trained:
     if path.is_file() or path.suffix == ".safetensors":
-        return _from_weights(path, machine, runs, None, "")
-    return _from_run(RunFolder.open(path), machine, runs, "")
+        return _from_weights(path, machine, runs, None, "", chosen)
+    return _from_run(RunFolder.open(path), machine, runs, "", chosen)
 
 
-def _from_run(run: RunFolder, machine: Machine, runs: Path, note: str) -> Trained:
+def _from_run(
+    run: RunFolder, machine: Machine, runs: Path, note: str, chosen: Mapping[str, Any]
+) -> Trained:
     if not run.best.exists():
         raise DataError(
             f"{run.path} holds no finished weights",
@@ -187,12 +202,18 @@ def _from_run(run: RunFolder, machine: Machine, runs: Path, note: str) -> Traine
             found=f"a run that is {run.state().get('status', 'not begun')}",
             hint=f"histokit train {run.settings()['method']} --resume {run.path}",
         )
-    return _from_weights(run.best, machine, runs, run, note)
+    return _from_weights(run.best, machine, runs, run, note, chosen)
 
 
 def _from_weights(
-    path: Path, machine: Machine, runs: Path, run: RunFolder | None, note: str
+    path: Path,
+    machine: Machine,
+    runs: Path,
+    run: RunFolder | None,
+    note: str,
+    chosen: Mapping[str, Any],
 ) -> Trained:
+    """The method of a weights file, with the settings it was kept with but for the `chosen`."""
     weights, card = load_weights(path)
     lacking = [key for key in CARD_KEYS if key not in card]
     if lacking:
@@ -202,14 +223,23 @@ def _from_weights(
             found="no " + ", ".join(lacking),
         )
     spec = find_method(card["method"])
-    config = resolve(spec.config, [Layer(str(path), card["settings"])]).config
+    require_later(spec, chosen)
+    kept = Layer(str(path), card["settings"])
     context = context_of_card(card, machine, runs)
-    with told_out_of_memory("free the memory of the device, or use --device cpu"):
-        method: Method = spec.load().build(config, context)
+
+    def built(*layers: Layer) -> Method:
+        method: Method = spec.load().build(resolve(spec.config, layers).config, context)
         put_weights(method.stateful(), weights, path)
-        method = _at_rest(method)
+        return _at_rest(method)
+
+    note = note or f"weights: {path}"
+    with told_out_of_memory("free the memory of the device, or use --device cpu"):
+        method = built(kept)
         check_probe(card["probe"], probe(method, machine.device), str(path))
-    return Trained(method, spec, card, run, note or f"weights: {path}")
+        if chosen:
+            method = built(kept, Layer("--set", chosen))
+            note += f" ({', '.join(f'{name} {value}' for name, value in chosen.items())})"
+    return Trained(method, spec, card, run, note)
 
 
 def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:

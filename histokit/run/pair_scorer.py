@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,13 +14,14 @@ from torch import Tensor
 
 from histokit.errors import HistokitError
 from histokit.metrics.images import (
-    Measure,
     Row,
+    block_correlation,
     correlation,
     count_error,
     dab_correlation,
     densities,
     haematoxylin_ssim,
+    kept_nuclei,
     mean_row,
     not_computed,
     phv_by_layer,
@@ -27,7 +29,23 @@ from histokit.metrics.images import (
     psnr,
     ssim,
 )
-from histokit.metrics.images.stains import POSITIVE
+from histokit.metrics.images.measures import (
+    BLOCK_CORRELATION,
+    COUNT_ERROR,
+    HAEMATOXYLIN,
+    LPIPS,
+    NUCLEI_KEPT,
+    PHV,
+    PHV_ASP,
+    POSITIVE_ERROR,
+    PSNR,
+    SSIM,
+    SSIM_UNIFORM,
+    STAIN_AMOUNT,
+    STAIN_CORRELATION,
+    phv_metric,
+)
+from histokit.metrics.scores import Metric
 from histokit.nn.encoders import lpips, phv_means
 from histokit.run.set_distances import (
     Networks,
@@ -38,19 +56,8 @@ from histokit.run.set_distances import (
     in_a_line,
 )
 
-PSNR = Measure("psnr", "uint8 RGB, range 255", "higher", "dB")
-SSIM = {
-    "gaussian": Measure("ssim", "Wang 2004: 11 px Gaussian, sigma 1.5", "higher", "index"),
-    "uniform": Measure("ssim", "7 px uniform window, as BCI, ASP and MDCL", "higher", "index"),
-}
-STAIN_CORRELATION = Measure("dab_od_corr", "Pearson, pixel by pixel", "higher", "correlation")
-STAIN_AMOUNT = Measure("dab_amount_corr", "Pearson of image means", "higher", "correlation")
-POSITIVE_ERROR = Measure(
-    "positive_fraction_err", f"|share of pixels with DAB density > {POSITIVE:g}|", "lower"
-)
-HAEMATOXYLIN = Measure("stain_h_ssim", "haematoxylin against the source", "higher", "index")
-COUNT_ERROR = Measure("nuclei_count_rel_err", "|n - n reference| / n reference", "lower")
-LPIPS = Measure("lpips", "VGG-16, version 0.1", "lower", "distance")
+SHOWN = ("dab_od_corr", "psnr", "ssim", "ssim_uniform")
+"""The values that are told while pairs are worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class PairImages:
     source: Rgb | None = None
     output_ids: NDArray[np.int32] | None = None
     reference_ids: NDArray[np.int32] | None = None
+    source_ids: NDArray[np.int32] | None = None
 
 
 @final
@@ -80,34 +88,38 @@ class PairScorer:
     ) -> None:
         self._paper = paper
         self._stains = stains and not paper
-        self._values: dict[Measure, dict[str, float | None]] = {}
+        self._values: dict[Metric, dict[str, float | None]] = {}
         self._amounts: list[tuple[float, float]] = []
-        self._reasons: dict[Measure, str] = {}
+        self._reasons: dict[Metric, str] = {}
         self._features = feature_sets(paper, networks, device)
         self._phv = self._tried_phv(networks, device)
         self._lpips = None if paper else self._tried_lpips(networks, device)
 
     def add(self, key: str, pair: PairImages) -> dict[str, float | None]:
-        """Measures a pair; gives its PSNR and SSIM. Raises DataError where sizes differ."""
+        """Measures a pair and gives its values by name of `IMAGE_METRICS`; None where one is not
+        defined, such as the PSNR of equal images. Raises DataError where sizes differ.
+        """
         output, reference = pair.output, pair.reference
-        kind: Literal["gaussian", "uniform"] = "uniform" if self._paper else "gaussian"
-        shown = {PSNR: psnr(output, reference), SSIM[kind]: ssim(output, reference, kind)}
-        found: dict[Measure, float | None] = dict(shown)
-        if not self._paper:
-            found[SSIM["uniform"]] = ssim(output, reference, "uniform")
+        found: dict[Metric, float | None] = {PSNR: psnr(output, reference)}
         if self._stains:
             found |= self._stain_values(pair)
         if pair.output_ids is not None and pair.reference_ids is not None:
             found[COUNT_ERROR] = count_error(pair.output_ids, pair.reference_ids)
-        if self._phv is not None:
-            found |= self._phv_values(self._phv, output, reference)
+        if pair.output_ids is not None and pair.source_ids is not None:
+            found[NUCLEI_KEPT] = kept_nuclei(pair.output_ids, pair.source_ids)
+        if not self._paper:
+            found[SSIM] = ssim(output, reference, "gaussian")
+        found[SSIM_UNIFORM] = ssim(output, reference, "uniform")
         if self._lpips is not None:
             found[LPIPS] = self._lpips(as_tensor(output), as_tensor(reference))
-        for measure, value in found.items():
-            self._values.setdefault(measure, {})[key] = value
+        if self._phv is not None:
+            found |= self._phv_values(self._phv, output, reference)
+        for metric, value in found.items():
+            self._values.setdefault(metric, {})[key] = value
         self.add_output(output)
         self.add_reference(reference)
-        return {measure.name: value for measure, value in shown.items()}
+        finite = {m: v if v is not None and math.isfinite(v) else None for m, v in found.items()}
+        return {metric.name: value for metric, value in finite.items()}
 
     def add_output(self, image: Rgb) -> None:
         """Takes a translated image into the distances of sets; for one without a partner."""
@@ -120,23 +132,27 @@ class PairScorer:
             features.add_reference(image)
 
     def rows(self) -> list[Row]:
-        """The table: means over pairs, then distances of sets, then what was not computed."""
-        rows = [mean_row(measure, values) for measure, values in self._values.items()]
-        if self._stains:
-            rows.append(self._amount_row())
+        """The table: means over pairs, then what `set_rows` gives."""
+        means = [mean_row(metric, values) for metric, values in self._values.items()]
+        return means + self.set_rows()
+
+    def set_rows(self) -> list[Row]:
+        """What all pairs together have: distances of sets; then what was not computed and why."""
+        rows = [self._amount_row()] if self._stains else []
         for features in self._features:
             rows += features.rows(self._paper)
-        return rows + [not_computed(measure, why) for measure, why in self._reasons.items()]
+        return rows + [not_computed(metric, why) for metric, why in self._reasons.items()]
 
-    def _stain_values(self, pair: PairImages) -> dict[Measure, float | None]:
+    def _stain_values(self, pair: PairImages) -> dict[Metric, float | None]:
         output, reference = densities(pair.output, "IHC"), densities(pair.reference, "IHC")
-        self._amounts.append((float(output.other.mean()), float(reference.other.mean())))
-        found: dict[Measure, float | None] = {
+        found: dict[Metric, float | None] = {
             STAIN_CORRELATION: dab_correlation(output, reference),
+            BLOCK_CORRELATION: block_correlation(output, reference),
             POSITIVE_ERROR: positive_fraction_error(output, reference),
         }
         if pair.source is not None:
             found[HAEMATOXYLIN] = haematoxylin_ssim(output, densities(pair.source, "HE"))
+        self._amounts.append((float(output.other.mean()), float(reference.other.mean())))
         return found
 
     def _amount_row(self) -> Row:
@@ -148,12 +164,13 @@ class PairScorer:
 
     def _phv_values(
         self, means: Callable[[Tensor], Mapping[str, Tensor]], output: Rgb, reference: Rgb
-    ) -> dict[Measure, float | None]:
+    ) -> dict[Metric, float | None]:
         first, second = (
             {layer: value[0].numpy() for layer, value in means(as_tensor(image)).items()}
             for image in (output, reference)
         )
-        return {_phv_measure(k, self._paper): v for k, v in phv_by_layer(first, second).items()}
+        values = phv_by_layer(first, second)
+        return {phv_metric(k, asp=bool(self._paper)): value for k, value in values.items()}
 
     def _tried_phv(
         self, networks: Networks, device: torch.device
@@ -165,7 +182,7 @@ class PairScorer:
                 networks.resnet, device, asp=bool(self._paper), download=networks.download
             )
         except HistokitError as error:
-            self._reasons[_phv_measure("phv", self._paper)] = in_a_line(error)
+            self._reasons[PHV_ASP if self._paper else PHV] = in_a_line(error)
             return None
 
     def _tried_lpips(
@@ -178,6 +195,6 @@ class PairScorer:
             return None
 
 
-def _phv_measure(name: str, paper: Paper) -> Measure:
-    how = "pixels squeezed into 0.5..1, as ASP and MDCL" if paper else "pixels in 0..1"
-    return Measure(name, f"ResNet-50, T = 0.01, {how}", "lower")
+def shown(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Those of the values of a pair that are told at once."""
+    return {name: values[name] for name in SHOWN if name in values}

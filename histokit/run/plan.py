@@ -92,13 +92,15 @@ def make_plan(
 ) -> RunPlan:
     """The plan that a command line asks for: default < preset < file < ``--set`` < options.
 
+    Of several presets, parted by commas, a later one wins.
+
     Raises ConfigError with every wrong setting at once, UsageError where a data set is missing and
     UnknownName where nobody offers a data set or network.
     """
     spec = method if isinstance(method, MethodSpec) else find_method(method)
     layers = []
-    if preset:
-        layers.append(Layer(f"preset {preset}", find_preset(spec, preset).overrides))
+    for name in filter(None, preset.split(",")):
+        layers.append(Layer(f"preset {name}", find_preset(spec, name).overrides))
     if file is not None:
         layers.append(Layer(str(file), load_file(file)))
     if sets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,32 @@ from histokit.errors import (
     DataError,
     DeviceError,
     HistokitError,
-    PartialFailure,
     UsageError,
 )
 from histokit.interfaces import Instances, Segmenter
-from histokit.io.files import atomic, require_folder, write_json
+from histokit.io.files import DiskError, atomic, require_folder, write_json
 from histokit.io.geojson import write_geojson
 from histokit.io.images import read_image
 from histokit.io.labels import write_label_tiff
 from histokit.io.probabilities import write_probabilities
+from histokit.io.slides_open import SLIDE_SUFFIXES, is_slide
+from histokit.postprocess.pieces import keep_confident
 from histokit.run.domains import rescale_image, resize_ids
 from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Predicted
+from histokit.run.folder_work import scale_factor, tell_failures, write_failures
 from histokit.run.infer import Windows, decode, probabilities, segment_image
+from histokit.run.ledger import AGREEMENT, Line, in_words, line_of, write_ledger
 from histokit.run.machine import Machine, open_machine
-from histokit.run.models import Trained, load_trained, segmenter_of
+from histokit.run.models import Trained, segmenter_of
+from histokit.run.nuclei_table import nuclei_table
 from histokit.run.provenance import environment
+from histokit.run.slide_work import SlideOptions, SlideWork
+from histokit.run.slides import predict_slide
+from histokit.run.translators import load_with
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
-FORMATS = ("labels", "probabilities", "geojson", "overlay")
+FORMATS = ("labels", "probabilities", "geojson", "geojson.gz", "table", "overlay")
+DEFAULT_FORMATS = ("labels", "probabilities", "geojson", "overlay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +53,16 @@ class PredictOptions:
 
     Attributes:
         ref: method, preset, run folder or weights file.
-        inputs: image files and folders of images.
+        inputs: images, slides, and folders of both.
         out: output folder, made where it is missing.
         run: run folder or weights to take, where `ref` is only a method.
         runs: where run folders are looked for.
         mpp: micrometres a pixel of the inputs, where known.
-        formats: what is written, from `FORMATS`.
+        formats: what is written, from `FORMATS`; of slides, outlines and pictures only.
         windows: how images are cut.
+        slides: what is asked of slides alone.
+        min_confidence: objects of a lower score are dropped.
+        settings: that are read only after training, by name.
         strict: stop at the first image that fails.
     """
 
@@ -61,15 +72,18 @@ class PredictOptions:
     run: Path | None = None
     runs: Path = Path("runs")
     mpp: float | None = None
-    formats: Sequence[str] = FORMATS
+    formats: Sequence[str] = DEFAULT_FORMATS
     windows: Windows = field(default_factory=Windows)
+    slides: SlideOptions = field(default_factory=SlideOptions)
+    min_confidence: float = 0.0
+    settings: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
     precision: str = "auto"
     strict: bool = False
 
 
 def predict(options: PredictOptions) -> Iterator[Event]:
-    """Segments every input; yields an event an image.
+    """Segments every input; yields an event an image, and lines about slides.
 
     Raises PartialFailure at the end when some images failed, DataError when all did; the others
     are written, and ``failures.json`` in the output folder names each failed one with its reason.
@@ -81,21 +95,31 @@ def predict(options: PredictOptions) -> Iterator[Event]:
             expected="some of " + ", ".join(FORMATS),
         )
     images = find_images(options.inputs, options.out)
+    slides = _slides(images, options)
     require_folder(options.out)
     machine = open_machine(options.device, options.precision)
-    trained = load_trained(options.ref, machine, options.runs, run=options.run)
+    trained = load_with(
+        options.ref, machine, options.runs, run=options.run, settings=options.settings
+    )
     segmenter = segmenter_of(trained)
     yield Noted(trained.note)
-    factor, note = _factor(options.mpp, trained.card.get("mpp"))
-    if note:
+    factor, note = scale_factor(options.mpp, trained.card.get("mpp"))
+    if note and len(slides) < len(images):
         yield Noted(note)
+    work = _slide_work(segmenter, options, machine, trained)
     rows: list[dict[str, Any]] = []
+    lines: list[Line] = []
     failures: list[dict[str, str]] = []
     for number, path in enumerate(images, 1):
         began = time.perf_counter()
         try:
-            found = _one(segmenter, path, factor, options, machine, trained)
-        except (DeviceError, ConfigError):
+            if path in slides:
+                count = yield from predict_slide(path, work)
+            else:
+                found, line = _one(segmenter, path, factor, options, machine, trained)
+                count = np.unique(found.ids[found.ids > 0]).size
+                lines += [line] if line.scores else []
+        except (DeviceError, ConfigError, DiskError):
             raise
         except HistokitError as error:
             if options.strict:
@@ -104,13 +128,14 @@ def predict(options: PredictOptions) -> Iterator[Event]:
             yield ItemFailed(path.name, number, len(images), str(error))
             continue
         seconds = time.perf_counter() - began
-        count = np.unique(found.ids[found.ids > 0]).size
         rows.append({"image": str(path), "objects": count, "seconds": round(seconds, 3)})
         yield ItemDone(path.name, number, len(images), seconds, {"objects": float(count)})
     _write_summary(options, rows, failures, trained, machine)
+    if lines:
+        yield Noted(in_words(write_ledger(options.out, lines)))
     objects = sum(row["objects"] for row in rows)
     yield Predicted(options.out, len(rows), len(failures), objects)
-    _tell_failures(len(failures), len(images), options.out / "failures.json")
+    tell_failures(len(failures), len(images), options.out)
 
 
 def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
@@ -127,7 +152,7 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
                     f"the output folder {out} lies inside the input folder {path}",
                     hint="choose an output folder outside it: -o FOLDER",
                 )
-            inside = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            inside = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES | SLIDE_SUFFIXES)
             found += sorted(p for p in inside if not p.name.startswith("."))
         elif path.exists():
             found.append(path)
@@ -136,7 +161,7 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
     if not found:
         raise DataError(
             "no images to work on",
-            expected="files ending in " + " ".join(sorted(SUFFIXES)),
+            expected="files ending in " + " ".join(sorted(SUFFIXES | SLIDE_SUFFIXES)),
             found=", ".join(str(path) for path in inputs),
         )
     names: dict[str, Path] = {}
@@ -151,24 +176,36 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
     return found
 
 
-def _tell_failures(failed: int, total: int, listed: Path) -> None:
-    if failed == total:
-        raise DataError(f"{failed} of {total} images failed; none is done", found=str(listed))
-    if failed:
-        raise PartialFailure(
-            f"{failed} of {total} images failed; the others are done", found=str(listed)
+def _slides(images: Sequence[Path], options: PredictOptions) -> set[Path]:
+    """Those of the images that are slides. Raises UsageError for a preview of something else."""
+    slides = {path for path in images if is_slide(path)}
+    plain = [path for path in images if path not in slides]
+    if options.slides.preview and plain:
+        raise UsageError(
+            "--preview shows what would run on slides",
+            found=f"{plain[0]}, a plain image",
+            hint="leave --preview or the plain images out",
         )
+    return slides
 
 
-def _factor(mpp: float | None, expected: float | None) -> tuple[float, str]:
-    """The factor that brings inputs to the pixel size of the weights, and what to say of it."""
-    if expected is None:
-        return 1.0, ""
-    if mpp is None:
-        return 1.0, f"pixel size of the images unknown, taken as {expected:.4g} µm/px (or --mpp)"
-    if abs(mpp / expected - 1) <= 0.1:
-        return 1.0, ""
-    return mpp / expected, f"images resampled from {mpp:.4g} to {expected:.4g} µm/px"
+def _slide_work(
+    segmenter: Segmenter, options: PredictOptions, machine: Machine, trained: Trained
+) -> SlideWork:
+    weights = {key: trained.card.get(key) for key in ("run", "digest", "mpp")}
+    about = {"method": trained.spec.name, "weights": weights, "windows": str(options.windows)}
+    return SlideWork(
+        segmenter=segmenter,
+        machine=machine,
+        card=trained.card,
+        out=options.out,
+        mpp=options.mpp,
+        formats=options.formats,
+        windows=options.windows,
+        min_confidence=options.min_confidence,
+        options=options.slides,
+        about=about,
+    )
 
 
 def _one(
@@ -178,29 +215,47 @@ def _one(
     options: PredictOptions,
     machine: Machine,
     trained: Trained,
-) -> Instances:
+) -> tuple[Instances, Line]:
     image = read_image(path)
-    maps = segment_image(segmenter, rescale_image(image, factor), machine, options.windows)
-    found = decode(segmenter, maps)
+    scaled = rescale_image(image, factor)
+    maps = segment_image(segmenter, scaled, machine, options.windows)
+    every = decode(segmenter, maps)
+    found = keep_confident(every, options.min_confidence)
+    line = line_of(path, scaled, maps, every, found)
     if factor != 1.0:
         ids = resize_ids(found.ids, (image.shape[0], image.shape[1]))
         found = Instances(ids, found.classes, found.scores)
     mpp = options.mpp or (trained.card.get("mpp") if factor == 1.0 else None)
     name, out = path.stem, options.out
     if "labels" in options.formats:
-        write_label_tiff(out / "labels" / f"{name}.tif", found.ids, mpp=mpp)
+        about = {"classes": {str(key): kind for key, kind in found.classes.items()}}
+        write_label_tiff(
+            out / "labels" / f"{name}.tif",
+            found.ids,
+            mpp=mpp,
+            provenance=about if found.classes else None,
+        )
     if "probabilities" in options.formats:
         attributes: dict[str, str | float] = {"image": path.name, "activation": maps.activation}
         attributes["scale"] = factor
         write_probabilities(
             out / "probabilities" / f"{name}.h5", probabilities(maps), attributes=attributes
         )
-    if "geojson" in options.formats:
-        names = tuple(trained.card.get("classes", ()))
-        write_geojson(out / "geojson" / f"{name}.geojson", found, mpp=mpp, class_names=names)
+        if AGREEMENT in maps.extra:
+            agreement = maps.extra[AGREEMENT][0].clamp(0, 1).numpy()
+            path_of_map = out / AGREEMENT / f"{name}.h5"
+            write_probabilities(path_of_map, agreement, attributes=attributes)
+    names = tuple(trained.card.get("classes", ()))
+    for ending in ("geojson", "geojson.gz"):
+        if ending in options.formats:
+            write_geojson(out / "geojson" / f"{name}.{ending}", found, mpp=mpp, class_names=names)
+    if "table" in options.formats:
+        side = None if mpp is None else (mpp, mpp)
+        with nuclei_table(out / "tables" / f"{name}.csv", name, mpp=side, class_names=names) as add:
+            add(found, image, (0, 0), 0)
     if "overlay" in options.formats:
         _write_png(out / "overlay" / f"{name}.png", outlined(image, found.ids))
-    return found
+    return found, line
 
 
 def outlined(image: NDArray[np.uint8], ids: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -232,8 +287,4 @@ def _write_summary(
     card = {key: trained.card.get(key) for key in ("method", "run", "digest", "mpp", "data")}
     provenance = {**environment(machine), "weights": card, "windows": str(options.windows)}
     write_json(options.out / "provenance.json", provenance)
-    failed = options.out / "failures.json"
-    if failures:
-        write_json(failed, list(failures))
-    else:
-        failed.unlink(missing_ok=True)
+    write_failures(options.out, failures)

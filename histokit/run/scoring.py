@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from histokit.errors import ConfigError, DeviceError, HistokitError
 from histokit.interfaces import Instances, Record, Segmenter
+from histokit.io.files import within
 from histokit.io.labels import write_label_tiff
 from histokit.metrics.table import ImageScore
 from histokit.metrics.tally import Tally, tally
 from histokit.run.domains import Domain, resize_ids
 from histokit.run.infer import Windows, decode, segment_image
 from histokit.run.machine import Machine
+from histokit.run.measuring import Measure, Measured
 
 Size: TypeAlias = tuple[int, int]
 Predict: TypeAlias = Callable[[Record, Size], Instances]
@@ -35,6 +37,7 @@ class Contest:
         names: of the classes that truth and predictions may have in common; empty for none.
         out: folder of the report.
         nearest: whether to pair centroids as HoVer-Net's script does, too.
+        measure: what the method measures of an image beside its scores; None for nothing.
     """
 
     domain: Domain
@@ -42,21 +45,30 @@ class Contest:
     names: tuple[str, ...]
     out: Path
     nearest: bool = False
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One image scored: its counts and whether any prediction has a class; or why it failed."""
+    """One image scored: its counts, whether any prediction has a class, and what the method
+    measures of it; or why it failed.
+    """
 
     record: Record
     tally: Tally | None = None
     typed: bool = False
     error: str = ""
+    measured: Measured = field(default_factory=dict)
 
     def row(self, names: tuple[str, ...] = ()) -> ImageScore:
         """Its line in the table, with the scores of the classes `names`."""
         values = self.tally.values(names) if self.tally else {}
         return ImageScore(self.record.key, self.record.group, values, self.error)
+
+    def full_row(self, names: tuple[str, ...] = ()) -> ImageScore:
+        """The same line with what the method measures."""
+        row = self.row(names)
+        return replace(row, values={**row.values, **self.measured})
 
 
 def judge(contest: Contest, record: Record) -> Judged:
@@ -80,12 +92,13 @@ def judge(contest: Contest, record: Record) -> Judged:
             stratum=record.tissue,
             fold=record.group if domain.spec.group == BY_FOLD else "",
         )
+        measured = contest.measure(record) if contest.measure else {}
     except (DeviceError, ConfigError):
         raise
     except HistokitError as error:
         return Judged(record, error=str(error))
     _write(contest, record, found)
-    return Judged(record, counts, typed=any(found.classes.values()))
+    return Judged(record, counts, typed=any(found.classes.values()), measured=measured)
 
 
 def predicted_by(
@@ -118,8 +131,10 @@ def without_gaps(found: Instances) -> Instances:
 
 
 def prediction_path(out: Path, record: Record) -> Path:
-    """Where the prediction of a record is kept; a key with slashes gets folders of its own."""
-    return out / "predictions" / f"{record.key}.tif"
+    """Where the prediction of a record is kept; a key with slashes gets folders of its own.
+    Raises DataError where a key leads out of there.
+    """
+    return within(out / "predictions", f"{record.key}.tif")
 
 
 def class_note(names: Sequence[str], predicted: Sequence[str] | None) -> str:

@@ -15,7 +15,7 @@ from histokit.data.feeds import Feeds
 from histokit.errors import DataError, HistokitError, Interrupted, NonFiniteLoss, UsageError
 from histokit.interfaces import Access, Adapter, Method, Segmenter, Stateful
 from histokit.io.checkpoints import load_state, save_state, save_weights
-from histokit.io.files import read_json, write_json
+from histokit.io.files import read_json, write_json, write_text
 from histokit.io.runs import RunFolder
 from histokit.run.cards import model_card, weights_card
 from histokit.run.context import context_of
@@ -26,6 +26,7 @@ from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.meter import Meter
 from histokit.run.models import networks_of, weights_of
 from histokit.run.plan import RunPlan
+from histokit.run.planned import narrow_windows, settled
 from histokit.run.provenance import environment
 from histokit.run.signals import Stop, stop_on_request
 from histokit.run.tensorboard import Scalars, tensorboard
@@ -64,9 +65,15 @@ class Session:
         state = load_state(run.last) if resume else None
         split = read_json(run.path / "split.json") if resume else None
         domains, notes = open_domains(plan, split)
+        asked = plan.digest()  # a sweep knows the run again by what it asked for
+        plan, domains, chosen = settled(plan, domains)
+        notes += chosen
+        if chosen and machine.rank == 0:
+            run.write_settings({**plan.settings(), "digest": asked})
         seed_everything(plan.run.seed, deterministic=plan.run.deterministic)
         context = context_of(plan, machine, domains)
         method: Method = plan.spec.load().build(plan.config, context)
+        notes += narrow_windows(method, context.tile)
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = open_feeds(plan, machine, domains)
         if machine.rank == 0:
@@ -191,8 +198,7 @@ class Session:
             role = "target"
         shut = self.plan.spec.access in (Access.IMAGES, Access.PAIRS)
         domain = None if shut and role == "source" else self.domains.get(role)
-        method = self.method
-        segmenter = method.segmenter() if isinstance(method, Adapter) else method
+        segmenter = _validated_by(self.method, role)
         if domain is None or not isinstance(segmenter, Segmenter) or not domain.part("val"):
             return None, ""
         self._mode(training=False)
@@ -251,7 +257,7 @@ class Session:
         if self.machine.rank == 0:
             self.run.write_state(status="finished", step=self.step, total=total, best=self.best)
             card = read_json(self.run.best.with_suffix(".json"))
-            (self.run.path / "card.md").write_text(model_card(self.plan, card), encoding="utf-8")
+            write_text(self.run.path / "card.md", model_card(self.plan, card))
             self.run.event("finished", step=self.step, seconds=seconds, waited=self.meter.waited)
         if total and self.meter.waited >= SLOW_DATA:
             yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
@@ -280,6 +286,14 @@ class Session:
         if self.machine.rank == 0:
             self.run.log(_in_words(event))
         return event
+
+
+def _validated_by(method: Method, role: str) -> object:
+    """What is validated on the images of a role; None where there is nothing yet."""
+    if not isinstance(method, Adapter):
+        return method
+    rehearsal = method.rehearsal()
+    return rehearsal if role == "source" or rehearsal is None else method.segmenter()
 
 
 def _require_whole(state: Mapping[str, Any], run: RunFolder, machine: Machine) -> None:

@@ -15,12 +15,12 @@ from torch import Tensor
 from histokit.errors import HistokitError, UsageError
 from histokit.metrics.images import (
     ENOUGH,
-    Measure,
     Row,
     frechet_distance,
     kernel_distance,
     not_computed,
 )
+from histokit.metrics.scores import Metric
 from histokit.nn.encoders import Encoder, inception, timm_encoder
 
 Paper = Literal["", "asp", "bci", "mdcl"]
@@ -80,20 +80,20 @@ class FeatureSet:
 
     def rows(self, paper: Paper) -> list[Row]:
         """The distances; a Fréchet distance never stands without the kernel distance."""
-        measures = [Measure(name, self.label, "lower", "distance") for name in self.names]
+        metrics = [Metric(name, self.label, "lower", "distance") for name in self.names]
         if self.encoder is None:
-            return [not_computed(measure, self.reason) for measure in measures]
+            return [not_computed(metric, self.reason) for metric in metrics]
         first, second = np.array(self._output), np.array(self._reference)
         n = min(len(first), len(second))
         if n < 2:
-            return [not_computed(measure, "it takes two images at least") for measure in measures]
+            return [not_computed(metric, "it takes two images at least") for metric in metrics]
         rows = []
-        for measure in measures:
-            if measure.name.startswith("f"):
+        for metric in metrics:
+            if metric.name.startswith("f"):
                 value = frechet_distance(first, second)
-                rows.append(Row(measure, value, n=n, note=FEW if n < ENOUGH else ""))
+                rows.append(Row(metric, value, n=n, note=FEW if n < ENOUGH else ""))
             else:
-                rows.append(_kernel_row(measure, first, second, paper))
+                rows.append(_kernel_row(metric, first, second, paper))
         return rows
 
 
@@ -147,7 +147,7 @@ def in_a_line(error: HistokitError) -> str:
 
 
 def _kernel_row(
-    measure: Measure, first: NDArray[np.float32], second: NDArray[np.float32], paper: Paper
+    metric: Metric, first: NDArray[np.float32], second: NDArray[np.float32], paper: Paper
 ) -> Row:
     if paper:
         kept = [f[: max(len(f) // PAPER_BATCH * PAPER_BATCH, 2)] for f in (first, second)]
@@ -158,10 +158,14 @@ def _kernel_row(
     note = f"± {found.std:.4f} over {found.subsets} subsets of {found.size}"
     if paper:
         note += f"; x 1000 in the paper; {PAPER_BATCH} at a time, the remainder dropped"
-    return Row(measure, found.mean, n=n, note=note)
+    return Row(metric, found.mean, n=n, note=note)
 
 
 def as_tensor(image: Rgb) -> Tensor:
     """An image [H W 3] or [H W] as uint8 [1 3 H W]."""
-    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))[None]
+    return torch.from_numpy(np.ascontiguousarray(as_rgb(image).transpose(2, 0, 1)))[None]
+
+
+def as_rgb(image: Rgb) -> Rgb:
+    """An image [H W 3] or [H W] as [H W 3]."""
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)

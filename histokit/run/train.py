@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from histokit.errors import HistokitError, Interrupted, UsageError
+from histokit.errors import DataError, HistokitError, Interrupted, UsageError
 from histokit.io.runs import RunFolder
 from histokit.run.events import Event, Noted
 from histokit.run.inputs import open_domains
@@ -71,9 +71,15 @@ def _train(plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> 
             yield from session.go()
         except (Exception, KeyboardInterrupt) as error:
             if machine.rank == 0:
-                status = "interrupted" if isinstance(error, Interrupted) else "failed"
-                what = error.what if isinstance(error, HistokitError) else repr(error)
-                run.write_state(status=status, reason=what)
-                run.event(status, reason=what)
-                run.log(f"{status}: {error}")
+                _note_end(run, error)
             raise
+
+
+def _note_end(run: RunFolder, error: BaseException) -> None:
+    """Writes down why a run ended, as far as the disk takes it."""
+    status = "interrupted" if isinstance(error, Interrupted) else "failed"
+    what = error.what if isinstance(error, HistokitError) else repr(error)
+    with suppress(DataError):  # on a full disk; `error` goes on to the user
+        run.write_state(status=status, reason=what)
+        run.event(status, reason=what)
+        run.log(f"{status}: {error}")

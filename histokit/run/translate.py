@@ -10,39 +10,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from skimage.transform import resize
-
-from histokit.config.resolve import Layer, resolve
 from histokit.errors import (
     ConfigError,
     ContractError,
     DataError,
     DeviceError,
     HistokitError,
-    PartialFailure,
     UsageError,
 )
-from histokit.interfaces import Access, Translator
-from histokit.io.files import atomic, require_folder, write_json
+from histokit.interfaces import Translator
+from histokit.io.files import DiskError, atomic, require_folder, write_json
 from histokit.io.images import read_image
 from histokit.io.pictures import SUFFIX, PictureFormat, write_picture
-from histokit.registry.methods import find_method, find_preset
+from histokit.registry.methods import find_method
 from histokit.registry.refs import RUN_FILE, WEIGHTS, parse_ref
-from histokit.run.context import RunContext
-from histokit.run.domains import SAME_MPP, rescale_image
-from histokit.run.events import Event, ItemDone, ItemFailed, Noted
+from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Translated
+from histokit.run.folder_work import scale_factor, tell_failures, write_failures
 from histokit.run.infer import Windows
 from histokit.run.items import Item, find_items, output_path
 from histokit.run.machine import Machine, open_machine
-from histokit.run.models import Trained, load_trained, networks_of
+from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
 from histokit.run.provenance import environment
-from histokit.run.translate_image import Norm, Translation, translate_image
-
-WINDOWS = Windows(1024, 128)
-"""How images are cut by default: wide windows, as stain translation looks far around."""
+from histokit.run.translate_image import Norm
+from histokit.run.translators import WINDOWS, load_with, shared_norms, translator_of
+from histokit.run.whole import translate_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +68,6 @@ class TranslateOptions:
     device: str = "auto"
     precision: str = "auto"
     strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """Translation is over: the output folder, the counts, and the seam index over the images that
-    took several windows (mean and largest; None where there is none).
-    """
-
-    out: Path
-    done: int
-    failed: int
-    seam: float | None
-    worst_seam: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +109,7 @@ def sort_words(ref: str, words: Sequence[str]) -> tuple[str, Path | None, list[P
     return ref, run, [Path(word).expanduser() for word in inputs]
 
 
-def translate(options: TranslateOptions) -> Iterator[Event | Translated]:
+def translate(options: TranslateOptions) -> Iterator[Event]:
     """Translates every input; yields an event an image and ends with `Translated`.
 
     Raises PartialFailure at the end when some images failed, DataError when all did; the others
@@ -139,10 +118,14 @@ def translate(options: TranslateOptions) -> Iterator[Event | Translated]:
     items = find_items(options.inputs, options.out, SUFFIX[options.format])
     require_folder(options.out)
     machine = open_machine(options.device, options.precision)
-    trained = _load(options, machine)
+    trained = load_with(
+        options.ref, machine, options.runs, run=options.run, settings=options.settings
+    )
     translator = translator_of(trained)
     yield Noted(trained.note)
-    factor, note = _factor(options.mpp, trained.card.get("mpp"))
+    factor, note = scale_factor(
+        options.mpp, trained.card.get("mpp"), ", and their translations back"
+    )
     if note:
         yield Noted(note)
     norms = shared_norms(trained, options.norm)
@@ -153,7 +136,7 @@ def translate(options: TranslateOptions) -> Iterator[Event | Translated]:
         began = time.perf_counter()
         try:
             row = _one(translator, item, factor, options, machine, norms, origin)
-        except (DeviceError, ConfigError, ContractError):
+        except (DeviceError, ConfigError, ContractError, DiskError):
             raise
         except HistokitError as error:
             if options.strict:
@@ -169,58 +152,7 @@ def translate(options: TranslateOptions) -> Iterator[Event | Translated]:
     seams = [row.seam for row in rows if row.seam is not None]
     mean = sum(seams) / len(seams) if seams else None
     yield Translated(options.out, len(rows), len(failures), mean, max(seams, default=None))
-    _tell_failures(len(failures), len(items), options.out / "failures.json")
-
-
-def translator_of(trained: Trained) -> Translator:
-    """What a trained method translates with. Raises UsageError where it does not translate."""
-    if isinstance(trained.method, Translator):
-        return trained.method
-    raise UsageError(
-        f"{trained.spec.name} does not translate images",
-        found="its roles: " + ", ".join(trained.spec.roles),
-        hint="see `histokit methods list` for translators",
-    )
-
-
-def shared_norms(trained: Trained, norm: Norm) -> InstanceNorms | None:
-    """The instance norms of a method whose statistics an image shares; None for ``tile``."""
-    if norm == "tile":
-        return None
-    return InstanceNorms(networks_of(trained.method.stateful()))
-
-
-def _load(options: TranslateOptions, machine: Machine) -> Trained:
-    if not options.settings:
-        return load_trained(options.ref, machine, options.runs, run=options.run)
-    parsed = parse_ref(options.ref)
-    spec = find_method(parsed.name) if parsed.kind == "method" else None
-    if spec is None or spec.access is not Access.NOTHING or options.run is not None:
-        raise UsageError(
-            "trained weights keep the settings that they were trained with",
-            found="--set " + ", ".join(options.settings),
-            hint="leave --set out; it is for methods without training",
-        )
-    preset = find_preset(spec, parsed.preset).overrides if parsed.preset else {}
-    layers = [Layer(f"preset {parsed.preset}", preset), Layer("--set", options.settings)]
-    config = resolve(spec.config, layers).config
-    method = spec.load().build(config, RunContext(machine, runs=options.runs))
-    for network in networks_of(method.stateful()).values():
-        network.eval()
-    return Trained(method, spec, {}, None, f"{spec.name} needs no training")
-
-
-def _factor(mpp: float | None, expected: float | None) -> tuple[float, str]:
-    """The factor that brings inputs to the pixel size of the weights, and what to say of it."""
-    if expected is None:
-        return 1.0, ""
-    if mpp is None:
-        return 1.0, f"pixel size of the images unknown, taken as {expected:.4g} µm/px (or --mpp)"
-    if abs(mpp / expected - 1) <= SAME_MPP:
-        return 1.0, ""
-    return mpp / expected, (
-        f"images resampled from {mpp:.4g} to {expected:.4g} µm/px, and their translations back"
-    )
+    tell_failures(len(failures), len(items), options.out)
 
 
 def _origin(options: TranslateOptions, trained: Trained) -> dict[str, Any]:
@@ -246,15 +178,13 @@ def _one(
     began = time.perf_counter()
     try:
         image = read_image(item.path)
-        scaled = rescale_image(image, factor)
-        done = translate_image(translator, scaled, machine, options.windows, norms)
+        done = translate_whole(translator, image, factor, machine, options.windows, norms)
     except DataError as error:
         raise _naming(error, item.path) from error
     path = output_path(options.out, item, SUFFIX[options.format])
     seam = done.seam if done.seam is not None and math.isfinite(done.seam) else None
     about = {"histokit": origin, "source": str(item.path), "seam": seam, "scale": factor}
-    pixels = _sized(done, image.shape[:2])
-    write_picture(path, pixels, options.format, mpp=options.mpp, provenance=about)
+    write_picture(path, done.image, options.format, mpp=options.mpp, provenance=about)
     seconds = round(time.perf_counter() - began, 3)
     return _Row(item.path, path, done.windows, done.seam, seconds)
 
@@ -265,16 +195,6 @@ def _naming(error: DataError, path: Path) -> DataError:
         return error
     what = f"{path}: {error.what}"
     return DataError(what, expected=error.expected, found=error.found, hint=error.hint)
-
-
-def _sized(done: Translation, size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The translation at the size of its source."""
-    if done.image.shape[:2] == size:
-        return done.image
-    shape = (*size, *done.image.shape[2:])
-    shrinks = size[0] < done.image.shape[0]
-    resized = resize(done.image, shape, order=1, anti_aliasing=shrinks, preserve_range=True)
-    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
 
 
 def _write_tables(
@@ -293,17 +213,4 @@ def _write_tables(
             seam = "" if row.seam is None else f"{row.seam:.4g}"
             writer.writerow([row.image, row.output, row.windows, seam, row.seconds])
     write_json(out / "provenance.json", dict(provenance))
-    failed = out / "failures.json"
-    if failures:
-        write_json(failed, list(failures))
-    else:
-        failed.unlink(missing_ok=True)
-
-
-def _tell_failures(failed: int, total: int, listed: Path) -> None:
-    if failed == total:
-        raise DataError(f"{failed} of {total} images failed; none is done", found=str(listed))
-    if failed:
-        raise PartialFailure(
-            f"{failed} of {total} images failed; the others are done", found=str(listed)
-        )
+    write_failures(out, failures)

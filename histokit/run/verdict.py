@@ -17,19 +17,21 @@ CONTROL = "source-only"
 
 
 def verdict(metric: Metric, entrants: Sequence[Entrant], duels: Sequence[Duel]) -> str:
-    """Says which run is best and whether it differs from source-only, or from the next best.
+    """Says which run is best (of a number without a better or worse, which has the highest one)
+    and whether it differs from source-only, or from the next best.
 
     The oracle takes part only where fewer than two others do.
     """
     rivals = [entrant for entrant in entrants if entrant.method != CEILING]
     rivals = rivals if len(rivals) > 1 else list(entrants)
-    higher = metric.direction == "higher"
+    higher = metric.direction != "lower"
     ranked = sorted(rivals, key=lambda e: -e.mean if higher else e.mean)
     best, other = ranked[0], _opponent(ranked)
     duel = next(d for d in duels if {d.first, d.second} == {best.name, other.name})
     name = label(metric.name)
+    place = "highest" if metric.direction == "none" else "best"
     sentences = [
-        f"{best.name} has the best mean {name}, {number(best.mean, metric.unit)}, on "
+        f"{best.name} has the {place} mean {name}, {number(best.mean, metric.unit)}, on "
         f"{duel.found.n} images of {_count(duel.found.n_units, 'group')}.",
         _difference(best, other, duel, metric),
     ]

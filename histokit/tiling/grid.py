@@ -149,6 +149,11 @@ def _along(image: NDArray, wanted: range, axis: int) -> NDArray:
     size = image.shape[axis]
     if wanted.start >= 0 and wanted.stop <= size:
         return image[(slice(None),) * axis + (slice(wanted.start, wanted.stop),)]
+    return image.take(mirrored(wanted, size), axis)
+
+
+def mirrored(wanted: range, size: int) -> NDArray[np.intp]:
+    """The pixels 0..size - 1 that stand for `wanted` ones, mirrored about the outermost."""
     period = max(2 * (size - 1), 1)
     folded = np.arange(wanted.start, wanted.stop) % period
-    return image.take(np.minimum(folded, period - folded) if size > 1 else folded, axis)
+    return np.minimum(folded, period - folded) if size > 1 else folded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +13,34 @@ from histokit.tiling.grid import Grid
 
 Values = NDArray[np.float32]
 
+Blend: TypeAlias = Literal["taper", "gaussian"]
+"""See `histokit.interfaces.Segmenter.blend`."""
+
 FLOOR = 1e-3
-"""Least weight of a pixel, as part of the weight in the middle of a window."""
+"""Least weight of a tapered pixel, as part of the weight in the middle of a window."""
+SIGMA = 1 / 8
+"""Standard deviation of the Gaussian, as part of the side of a window, as nnU-Net has it."""
 
 
 @final
 class Stitcher:
     """Collects the outputs of a grid in any order and blends them.
 
-    Each output weighs most in its middle and falls off as a squared cosine towards its sides. The
-    weights of a pixel sum to 1, so what all windows agree on comes back as it was. Memory: the
-    map, float32 [K H W], and one output.
+    Each output weighs most in its middle and falls off towards its sides, as a squared cosine or
+    as a Gaussian. The weights of a pixel sum to 1, so what all windows agree on comes back as it
+    was. Memory: the map, float32 [K H W], and one output.
 
     Args:
         layout: the grid.
         channels: K, channels of each output.
+        blend: how the weights fall off.
     """
 
-    def __init__(self, layout: Grid, channels: int) -> None:
+    def __init__(self, layout: Grid, channels: int, blend: Blend = "taper") -> None:
         self._grid = layout
         self._map = np.zeros((channels, layout.height, layout.width), np.float32)
-        self._rows = _weights(layout.tops, layout.output, layout.height)
-        self._cols = _weights(layout.lefts, layout.output, layout.width)
+        self._rows = _weights(layout.tops, layout.output, layout.height, blend)
+        self._cols = _weights(layout.lefts, layout.output, layout.width, blend)
         self._missing = set(range(len(layout)))
 
     def add(self, index: int, values: NDArray[Any]) -> None:
@@ -85,14 +91,17 @@ def stitch(outputs: Iterable[NDArray[Any]], layout: Grid) -> Values:
     return (stitcher or Stitcher(layout, 0)).result()
 
 
-def _weights(starts: tuple[int, ...], output: int, size: int) -> list[Values]:
+def _weights(starts: tuple[int, ...], output: int, size: int, blend: Blend) -> list[Values]:
     """The weight along one axis of each window's pixels inside the image.
 
     A window's weight at a pixel is the product of one such vector for each axis, and as the grid
     is a product too, making each axis sum to 1 makes the whole sum to 1.
     """
     phase = (np.arange(output) + 0.5) / output - 0.5
-    bell = np.maximum(np.cos(np.pi * phase) ** 2, FLOOR)
+    if blend == "gaussian":
+        bell = np.exp(-((phase / SIGMA) ** 2) / 2)
+    else:
+        bell = np.maximum(np.cos(np.pi * phase) ** 2, FLOOR)
     spans = [(max(start, 0), min(start + output, size)) for start in starts]
     total = np.zeros(size)
     for start, (low, high) in zip(starts, spans, strict=True):

@@ -1,4 +1,6 @@
-"""Nothing in the code runs what it reads, and only the command line prints."""
+"""Nothing in the code runs what it reads, unpacks archives or asks the network; only the command
+line prints.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,16 @@ FILES = sorted(
     if not {"tests", "build", ".venv"} & set(path.relative_to(ROOT).parts)
 )
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
-UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
+NETWORK_MODULES = {
+    *("urllib.request", "urllib3", "requests", "httpx", "aiohttp", "http.client", "http.server"),
+    *("ftplib", "socket", "huggingface_hub", "torch.hub"),
+}
+UNSAFE_CALLS = {
+    *("eval", "exec", "os.system", "os.popen"),
+    *("yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "yaml.unsafe_load_all"),
+}
+UNPACKING = {"extractall", "unpack_archive"}
+"""Methods of archives that write wherever the archive says."""
 
 
 def sins(source: str, *, may_print: bool = False) -> list[str]:
@@ -35,13 +46,13 @@ def _found(tree: ast.AST, may_print: bool) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _unsafe(module: str) -> bool:
-    return module.partition(".")[0] in UNSAFE_MODULES
+    return module.partition(".")[0] in UNSAFE_MODULES or module in NETWORK_MODULES
 
 
 def _call(node: ast.Call, may_print: bool) -> Iterator[str]:
     name = ast.unparse(node.func)
     words = {word.arg: ast.unparse(word.value) for word in node.keywords if word.arg}
-    if name in UNSAFE_CALLS:
+    if name in UNSAFE_CALLS or name.rpartition(".")[2] in UNPACKING:
         yield name
     if name.endswith("torch.load") and words.get("weights_only") != "True":
         yield "torch.load without weights_only=True"
@@ -70,6 +81,11 @@ def test_no_file_runs_what_it_reads(path: Path) -> None:
         "eval(text)",
         "exec(text)",
         "yaml.load(text, Loader=L)",
+        "yaml.full_load(text)",
+        "archive.extractall(folder)",
+        "shutil.unpack_archive(path)",
+        "import urllib.request",
+        "from requests import get",
         "subprocess.run(line, shell=True)",
         "np.load(path, allow_pickle=True)",
         "os.system(line)",
@@ -85,6 +101,7 @@ def test_the_scan_sees_each_sin(source: str) -> None:
     [
         "torch.load(path, weights_only=True)",
         "yaml.safe_load(text)",
+        "from urllib.parse import unquote",
         "network.eval()",
         "np.load(path, allow_pickle=False)",
         "subprocess.run([a, b])",

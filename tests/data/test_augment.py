@@ -57,17 +57,20 @@ def test_rotation_keeps_circles_round_in_oblong_images():
     assert middle.abs().mean() < 0.04
 
 
-@pytest.mark.parametrize("kind", ["none", "flip", "rotate", "flip+rotate", "dihedral"])
+@pytest.mark.parametrize("kind", ["none", "mirror", "flip", "rotate", "flip+rotate", "dihedral"])
 def test_draws_are_as_named(kind):
     drawn = [draw_geometry(kind, np.random.default_rng(n)) for n in range(400)]
     flips = sum(g.flip_rows or g.flip_columns for g in drawn) / 400
     turns = [g.degrees for g in drawn if g.degrees]
     assert all(-90 <= angle <= 90 for angle in turns)
-    expected_flips = {"flip": 0.75, "flip+rotate": 0.75, "dihedral": 0.5}.get(kind, 0.0)
+    expected_flips = {"mirror": 0.5, "flip": 0.75, "flip+rotate": 0.75, "dihedral": 0.5}.get(
+        kind, 0.0
+    )
     expected_turns = 0.75 if "rotate" in kind else 0.0
     assert flips == pytest.approx(expected_flips, abs=0.08)
     assert len(turns) / 400 == pytest.approx(expected_turns, abs=0.08)
     assert any(g.quarters for g in drawn) == (kind == "dihedral")
+    assert kind != "mirror" or not any(g.flip_rows for g in drawn)
 
 
 def test_stain_changes_colours_as_drawn():

@@ -39,6 +39,15 @@ def test_tem_and_bright_field_have_the_parts_of_the_published_models(tmp_path):
     ]
 
 
+def test_the_inverted_variant_turns_the_images_alone(tmp_path):
+    folder = make_ads_sem(tmp_path)
+    plain, inverted = (AdsSem.open(folder, variant) for variant in ("", "inverted"))
+    for record in plain.records():
+        assert np.array_equal(plain.image(record), 255 - inverted.image(record))
+        assert np.array_equal(plain.labels(record).ids, inverted.labels(record).ids)
+        assert plain.labels(record).classes == inverted.labels(record).classes
+
+
 @pytest.mark.parametrize("inner", [".", "data_axondeepseg_sem", "data_axondeepseg_sem/sub-rat3"])
 def test_roots_are_tolerant(tmp_path, inner):
     make_ads_sem(tmp_path)

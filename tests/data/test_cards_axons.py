@@ -24,7 +24,7 @@ def test_every_card_has_a_fixture():
 
 
 @pytest.mark.parametrize("name", CARDS)
-@pytest.mark.parametrize("variant", ["", "both", "axon", "myelin"])
+@pytest.mark.parametrize("variant", ["", "both", "axon", "myelin", "inverted"])
 def test_readers_keep_the_promises_of_the_interface(tmp_path, name, variant):
     card = CARDS[name]
     data = card.load().open(MAKERS[name](tmp_path), variant)

@@ -130,9 +130,10 @@ def test_an_empty_pool_and_a_missing_one_are_told():
         _take(Feeds(SETTINGS, CPU, pairs=_pool("source")), Feed.PAIRED, 0, 1)
 
 
-def test_both_images_of_a_pair_show_the_same_place():
+@pytest.mark.parametrize("kind", ["flip+rotate", "mirror"])
+def test_both_images_of_a_pair_show_the_same_place(kind):
     """Cut, mirrored at small images and turned alike."""
-    for batch in _take(_feeds(), Feed.PAIRED, 0, 4):
+    for batch in _take(_feeds(replace(SETTINGS, augment=kind)), Feed.PAIRED, 0, 4):
         assert batch.source.keys == batch.target.keys
         assert torch.allclose(batch.source.images, 1 - batch.target.images, atol=1e-6)
 

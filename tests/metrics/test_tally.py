@@ -7,7 +7,7 @@ import pytest
 
 from histokit.errors import DataError
 from histokit.metrics.classes import mean
-from histokit.metrics.tally import described, tally
+from histokit.metrics.tally import describe, described, tally
 
 TRUTH = np.zeros((40, 40), np.int32)
 TRUTH[2:10, 2:10] = 1
@@ -56,3 +56,12 @@ def test_images_without_nuclei_have_no_score():
     found = tally(nothing, nothing, n_classes=3, nearest=True)
     assert set(found.values(NAMES).values()) == {None}
     assert found.nearest.paired.sum() == found.pairs.missed.sum() == 0
+
+
+def test_metrics_read_back_are_known_with_their_classes():
+    names = ["dice", "mpq", "pq:tumour", "f_c:lymph", "fd_enc1"]
+    found = describe(names)
+    assert list(found) == names
+    assert [found[name].direction for name in names] == [*["higher"] * 4, "none"]
+    assert "tumour" in found["pq:tumour"].variant
+    assert describe(["mpq"])["mpq"] == found["mpq"]

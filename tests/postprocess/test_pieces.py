@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histokit.postprocess.pieces import class_pieces
+from histokit.errors import DataError
+from histokit.interfaces.segmenter import Instances
+from histokit.postprocess.pieces import class_pieces, keep_confident
 
 
 def test_pieces_are_numbered_class_by_class():
@@ -31,3 +33,25 @@ def test_nothing_is_no_object():
     found = class_pieces(np.zeros((3, 3), np.int32))
     assert not found.ids.any()
     assert found.classes == {}
+
+
+def scored():
+    ids = np.array([[1, 1, 0, 2], [0, 3, 3, 0]], np.int32)
+    return Instances(ids, {1: 2, 2: 1}, {1: 0.9, 2: 0.2, 3: 0.5})
+
+
+def test_objects_of_too_little_confidence_go():
+    found = keep_confident(scored(), 0.5)
+    assert found.ids.tolist() == [[1, 1, 0, 0], [0, 2, 2, 0]]
+    assert found.ids.dtype == np.int32
+    assert found.classes == {1: 2}
+    assert found.scores == {1: 0.9, 2: 0.5}
+    assert not keep_confident(scored(), 1.0).ids.any()
+
+
+def test_all_objects_stay_unless_asked():
+    every, bare = scored(), Instances(scored().ids)
+    assert keep_confident(every, 0.0) is every
+    assert keep_confident(bare, 0.0) is bare
+    with pytest.raises(DataError, match="no confidence"):
+        keep_confident(bare, 0.1)

@@ -70,7 +70,7 @@ def comparison(names=("source-only", "mani"), count=6, key="img-{}"):
 def test_everything_is_on_the_page():
     page = Page(render(comparison()))
     sections = [a["id"] for tag, a in page.tags if tag == "section"]
-    assert sections == ["runs", "pairs", "left-out", "images"]
+    assert sections == ["runs", "pairs", "frequency", "left-out", "images"]
     expected = ["mani has the best mean.", "2 of 8 images", "lost-1, lost-2", "0.450", "0.040"]
     expected += ["mani less source-only", "img-5", "Dice", "+0.058"]
     text = " ".join(page.words.split())

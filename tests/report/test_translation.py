@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from histokit.errors import DataError
+from histokit.report.data import TrustPanel
 from histokit.report.translation import trust_pictures
 
 
@@ -17,6 +18,10 @@ def decoded(address):
     head, _, data = address.partition(",")
     assert head == "data:image/jpeg;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
+
+
+def panel(source, output, reference, *ids):
+    return TrustPanel("best", "x", 0.5, "psnr", source, output, reference, "otsu-hed", *ids)
 
 
 def plain(colour, shape=(80, 100)):
@@ -33,7 +38,7 @@ def ids():
 
 
 def test_counts_and_views(ids):
-    found = trust_pictures(plain(200), plain(150), plain(100), *ids, side=400)
+    found = trust_pictures(panel(plain(200), plain(150), plain(100), *ids), side=400)
     assert (found.kept, found.lost, found.invented) == (1, 1, 2)
     assert found.caption == (
         "3 nuclei in the translation, 2 in the reference: 1 in both, 1 lost, 2 invented"
@@ -59,7 +64,7 @@ def test_large_images_show_the_same_part_in_each_picture():
     image = np.stack([rows % 256, columns % 256, rows * 0], -1).astype(np.uint8)
     output, reference = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     output[300:320, 600:620] = 1
-    found = trust_pictures(image, image, image, output, reference)
+    found = trust_pictures(panel(image, image, image, output, reference))
     assert found.where == "320 × 320 of 700 × 400 px"
     source, real = decoded(found.source), decoded(found.reference)
     assert np.abs(source - real).max() < 12
@@ -67,4 +72,10 @@ def test_large_images_show_the_same_part_in_each_picture():
 
 def test_sizes_must_agree(ids):
     with pytest.raises(DataError, match="differ in size"):
-        trust_pictures(plain(1), plain(1, (80, 99)), plain(1), *ids)
+        panel(plain(1), plain(1, (80, 99)), plain(1), *ids)
+
+
+def test_without_nuclei_nothing_is_outlined():
+    found = trust_pictures(panel(plain(200), plain(150), plain(100)))
+    assert np.ptp(decoded(found.output)) < 12
+    assert (found.kept, found.lost, found.invented) == (0, 0, 0)

@@ -10,6 +10,7 @@ import yaml
 
 from histokit.errors import DataError, UnknownName, UsageError
 from histokit.metrics.table import ImageScore, write_per_image_csv
+from histokit.report.comparison import write_comparison
 from histokit.run.compare import compare, gap_closed, read_run
 
 
@@ -208,3 +209,38 @@ def test_the_command_ends_with_the_code_of_its_failure(histokit, three):
     assert "no such folder" in histokit("compare", three[0], "nowhere", code=3).stderr
     histokit("compare", *three, "--metric", "nonsense", "-o", "p.html", code=2)
     assert not (histokit.folder / "p.html").exists()
+
+
+# tails, and what is no score
+
+
+def test_the_first_run_picks_the_tails_of_all(three):
+    found = compare(three, wanted=3)
+    order = np.argsort(BASE, kind="stable")
+    for name, shift in (("source-only", 0), ("mani", 0.1), ("oracle", 0.2)):
+        everything, worst, best = found.tails[name].parts
+        assert list(worst.keys) == [f"img-{n}" for n in order[:3]]
+        assert worst.summaries["dice"].mean == pytest.approx(BASE[order[:3]].mean() + shift)
+        assert best.summaries["dice"].mean == pytest.approx(BASE[order[-3:]].mean() + shift)
+        assert everything.summaries["dice"].mean == pytest.approx(BASE.mean() + shift)
+    assert compare(three, wanted=0).tails == {}
+
+
+def test_a_number_that_is_no_score_has_no_better(tmp_path):
+    shifted = {"source-only": 3.0, "mani": 1.0, "oracle": 2.0}
+    runs = [
+        run_of(tmp_path / name, name, [
+            ImageScore(f"img-{i}", f"p{i}", {"dice": 0.5, "fd_mean": value + i}) for i in range(12)
+        ])
+        for name, value in shifted.items()
+    ]  # fmt: skip
+    found = compare(runs, metric="fd_mean")
+    assert found.metric.direction == "none"
+    assert "highest mean" in found.verdict
+    assert "best" not in found.verdict
+    assert [e.gap_closed for e in found.entrants] == [None] * 3
+    assert found.duels[0].found.difference == pytest.approx(-2)
+    page = write_comparison(tmp_path / "page.html", found).read_text(encoding="utf-8")
+    assert "is better" not in page
+    assert 'id="tails"' in page
+    assert all(f">{name}</text>" in page for name in shifted)

@@ -83,13 +83,13 @@ def test_scores_hold_where_images_are_resampled(made, monkeypatch, tmp_path):
     from histokit.run import evaluate as module
 
     path, (_, target) = made
-    load = module.load_trained
+    load = module.load_with
 
     def coarse(*args, **how):
         found = load(*args, **how)
         return replace(found, card={**found.card, "mpp": 0.5})
 
-    monkeypatch.setattr(module, "load_trained", coarse)
+    monkeypatch.setattr(module, "load_with", coarse)
     opened = eval_target.open_domain
 
     def fine(*args, **how):

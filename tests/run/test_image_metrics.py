@@ -109,16 +109,16 @@ def test_fid_stands_beside_kid_counts_lonely_images_and_is_flagged(type_, folder
 def test_papers_follow_their_own_code(type_, folders):
     found, _ = table(type_("a", "b", "--paper", "bci", "--json"))
     rows = {row["metric"]: row for row in found["metrics"]}
-    assert set(rows) == {"psnr", "ssim"}
+    assert set(rows) == {"psnr", "ssim_uniform"}
     expected = [
         structural_similarity(image(24, 32, s), image(24, 32, s + 10), channel_axis=2)
         for s in (1, 2, 3)
     ]
-    assert rows["ssim"]["value"] == pytest.approx(np.mean(expected))
+    assert rows["ssim_uniform"]["value"] == pytest.approx(np.mean(expected))
     found, _ = table(type_("a", "b", "--paper", "mdcl", "--json"))
     rows = {row["metric"]: row for row in found["metrics"]}
-    assert set(rows) == {"psnr", "ssim", "phv", "fid", "kid"}
-    assert "squeezed" in rows["phv"]["variant"]
+    assert set(rows) == {"psnr", "ssim_uniform", "phv_asp", "fid", "kid"}
+    assert "squeezed" in rows["phv_asp"]["variant"]
     assert "inception_v3.tv_in1k" in rows["kid"]["variant"]
 
 

@@ -193,3 +193,19 @@ def test_what_a_method_is_not_is_told(made):
 def test_a_card_is_what_json_can_hold(made):
     card = json.loads((made / "checkpoints" / "best.json").read_text())
     assert card == {k: v for k, v in load_weights(RunFolder(made).best)[1].items() if k != "format"}
+
+
+def test_settings_read_after_training_can_be_chosen_anew(made, monkeypatch):
+    with pytest.raises(UsageError, match="keep the settings"):
+        _loaded(str(made), made.parent, settings={"lr": 0.5})
+    monkeypatch.setattr("histokit.run.later.later_settings", lambda config: frozenset({"lr"}))
+    as_kept = _loaded("source-only", made.parent, run=made)
+    found = _loaded("source-only", made.parent, run=made, settings={"lr": 0.5})
+    assert (as_kept.method.config.lr, found.method.config.lr) == (plan_lr(made), 0.5)
+    assert found.note.endswith("(lr 0.5)")
+    kept, again = (models.weights_of(one.method.stateful()) for one in (as_kept, found))
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
+
+
+def plan_lr(run):
+    return RunFolder(run).settings()["settings"]["lr"]["value"]

@@ -32,7 +32,5 @@ def perceptual_hash_value(
 def phv_by_layer(
     output: Mapping[str, NDArray[np.floating]], reference: Mapping[str, NDArray[np.floating]]
 ) -> dict[str, float]:
-    """The value of each layer, ``phv_layer1`` and so on."""
-    return {
-        f"phv_{name}": perceptual_hash_value(output[name], reference[name]) for name in reference
-    }
+    """The value of each layer, by its name."""
+    return {name: perceptual_hash_value(output[name], reference[name]) for name in reference}

@@ -15,6 +15,8 @@ from histokit.metrics.images.similarity import WINDOW, require_same_size
 Stains = Literal["HE", "IHC"]
 POSITIVE = 0.15
 """DAB optical density above which a pixel counts as positive; our choice, as papers differ."""
+BLOCK = 32
+"""Side in pixels of the blocks of `block_correlation`."""
 DENSEST = 2.0
 """Optical density that haematoxylin is cut at before it is compared."""
 _TO_BASE_10 = 6.0
@@ -48,6 +50,24 @@ def dab_correlation(output: Densities, reference: Densities) -> float | None:
     """
     require_same_size(output.other, reference.other)
     return correlation(output.other.ravel(), reference.other.ravel())
+
+
+def block_correlation(output: Densities, reference: Densities) -> float | None:
+    """Pearson's correlation of the mean DAB densities of blocks of 32 x 32 pixels: whether brown
+    is in the right region, forgiving what neighbouring sections are apart.
+
+    What is left over at the lower right is not looked at. None where there are fewer than four
+    blocks, or one image has the same density in all.
+    """
+    require_same_size(output.other, reference.other)
+    blocks = [_block_means(image.other) for image in (output, reference)]
+    return correlation(*blocks) if blocks[0].size >= 4 else None
+
+
+def _block_means(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = (side // BLOCK for side in plane.shape)
+    cut = plane[: rows * BLOCK, : columns * BLOCK]
+    return cut.reshape(rows, BLOCK, columns, BLOCK).mean((1, 3)).ravel()
 
 
 def positive_fraction(image: Densities, threshold: float = POSITIVE) -> float:

@@ -5,26 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from histokit.metrics.bootstrap import mean_interval
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What a metric is.
-
-    Attributes:
-        name: short lower-case name.
-        variant: how exactly it is computed, in words.
-        direction: which way is better.
-        unit: such as ``dB``.
-    """
-
-    name: str
-    variant: str
-    direction: Literal["higher", "lower"]
-    unit: str = "fraction"
+from histokit.metrics.scores import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +16,7 @@ class Row:
     """One line of the table.
 
     Attributes:
-        measure: what was measured.
+        metric: what was measured.
         value: None where it was not computed; `note` says why.
         low, high: a 95 % bootstrap interval over images, where the value is a mean over them; for
             a kernel distance, None.
@@ -41,7 +25,7 @@ class Row:
         note: a caveat, or the reason why there is no value.
     """
 
-    measure: Measure
+    metric: Metric
     value: float | None
     low: float | None = None
     high: float | None = None
@@ -51,7 +35,7 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """The row as the machine-readable result."""
-        m = self.measure
+        m = self.metric
         return {
             "metric": m.name,
             "variant": m.variant,
@@ -66,7 +50,7 @@ class Row:
         }
 
 
-def mean_row(measure: Measure, values: Mapping[str, float | None]) -> Row:
+def mean_row(metric: Metric, values: Mapping[str, float | None]) -> Row:
     """The mean over pairs, by key, with its interval.
 
     A value that is None or not finite (the PSNR of equal images) is skipped and counted.
@@ -76,15 +60,15 @@ def mean_row(measure: Measure, values: Mapping[str, float | None]) -> Row:
     infinite = sum(v is not None and math.isinf(v) for v in values.values())
     note = f"{infinite} pairs of equal images left out" if infinite else ""
     if not known:
-        return not_computed(measure, note or "no pair has a value", skipped)
+        return not_computed(metric, note or "no pair has a value", skipped)
     mean = math.fsum(known.values()) / len(known)
     interval: Sequence[float | None] = mean_interval(list(known.values()), list(known)) or (
         None,
         None,
     )
-    return Row(measure, mean, interval[0], interval[1], len(known), skipped, note)
+    return Row(metric, mean, interval[0], interval[1], len(known), skipped, note)
 
 
-def not_computed(measure: Measure, reason: str, skipped: int = 0) -> Row:
+def not_computed(metric: Metric, reason: str, skipped: int = 0) -> Row:
     """The row of a metric without a value."""
-    return Row(measure, None, skipped=skipped, note=f"not computed: {reason}")
+    return Row(metric, None, skipped=skipped, note=f"not computed: {reason}")

@@ -1,8 +1,8 @@
-"""What stands beside every method: controls without adaptation or training, and two adversarial
-baselines.
+"""What stands beside every method: controls without adaptation or training, two adversarial
+baselines, and CycleGAN.
 """
 
-from histokit.interfaces import Access, MethodSpec, Preset
+from histokit.interfaces import Access, MethodSpec, Preset, Sizes
 from histokit_baselines.config import (
     AdaBNConfig,
     AdversarialConfig,
@@ -13,6 +13,7 @@ from histokit_baselines.config import (
     ReinhardConfig,
     SupervisedConfig,
 )
+from histokit_baselines.cyclegan_config import CycleGanConfig, CycleMasksConfig
 from histokit_baselines.nnunet_config import NnUNetPlainConfig
 
 _CPU = {"network": "unet-small", "tile": 128, "steps": 600, "lr": 1e-3}
@@ -169,14 +170,7 @@ MACENKO = MethodSpec(
 }""",
 )
 
-NNUNET_PLAIN = MethodSpec(
-    name="nnunet-plain",
-    roles=("adapter",),
-    summary="a U-Net planned and trained as nnU-Net does it in 2D, for nuclei or classes of tissue",
-    config=NnUNetPlainConfig,
-    factory="histokit_baselines.nnunet_plain:NnUNetPlain",
-    access=Access.SOURCE,
-    reference="""@article{isensee2021nnunet,
+_NNUNET = """@article{isensee2021nnunet,
   title   = {{nnU-Net}: a self-configuring method for deep learning-based biomedical image
              segmentation},
   author  = {Isensee, Fabian and Jaeger, Paul F. and Kohl, Simon A. A. and Petersen, Jens and
@@ -185,22 +179,106 @@ NNUNET_PLAIN = MethodSpec(
   volume  = {18},
   pages   = {203--211},
   year    = {2021}
-}""",
-    presets={
-        "cpu": Preset(_CPU_SUMMARY, {"width": 8, "tile": 128, "batch": 4, "steps": 600}),
-        "short": Preset(
-            "windows, batch and steps of the other baselines",
-            {"tile": 256, "batch": 4, "steps": 10_000},
-        ),
-    },
+}"""
+_NNUNET_PRESETS = {
+    "cpu": Preset(_CPU_SUMMARY, {"width": 8, "tile": 128, "batch": 4, "steps": 600}),
+    "short": Preset(
+        "windows, batch and steps of the other baselines",
+        {"tile": 256, "batch": 4, "steps": 10_000},
+    ),
+}
+
+NNUNET_PLAIN = MethodSpec(
+    name="nnunet-plain",
+    roles=("adapter",),
+    summary="a U-Net planned and trained as nnU-Net does it in 2D, for nuclei or classes of tissue",
+    config=NnUNetPlainConfig,
+    factory="histokit_baselines.nnunet_plain:NnUNetPlain",
+    access=Access.SOURCE,
+    reference=_NNUNET,
+    presets=_NNUNET_PRESETS,
+)
+
+NNUNET_ORACLE = MethodSpec(
+    name="nnunet-oracle",
+    roles=("adapter",),
+    summary="nnunet-plain trained on the target's labels: an upper bound",
+    config=NnUNetPlainConfig,
+    factory="histokit_baselines.nnunet_plain:NnUNetPlain",
+    access=Access.TARGET_LABELS,
+    reference=_NNUNET,
+    presets=_NNUNET_PRESETS,
+)
+
+HISTOGRAM_MATCHING = MethodSpec(
+    name="histogram-matching",
+    roles=("adapter",),
+    summary="nnunet-plain trained on the source and shown target windows of the source's histogram",
+    config=NnUNetPlainConfig,
+    factory="histokit_baselines.histogram:HistogramMatching",
+    access=Access.SOURCE,
+    reference=_NNUNET,
+    presets=_NNUNET_PRESETS,
+)
+
+_CYCLEGAN = """@inproceedings{zhu2017cyclegan,
+  title     = {Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks},
+  author    = {Zhu, Jun-Yan and Park, Taesung and Isola, Phillip and Efros, Alexei A.},
+  booktitle = {IEEE International Conference on Computer Vision (ICCV)},
+  pages     = {2242--2251},
+  year      = {2017}
+}"""
+_CYCLEGAN_PRESETS = {
+    "default": Preset("as in the paper: windows of 256 pixels, generators of 9 blocks"),
+    "cpu": Preset(
+        _CPU_SUMMARY,
+        {
+            "width": 16,
+            "blocks": 3,
+            "critic_width": 16,
+            "tile": 64,
+            "batch": 2,
+            "steps": 600,
+            "decay_steps": 300,
+        },
+    ),
+}
+_CYCLEGAN_SIZES = Sizes(min=16, multiple_of=4)
+
+CYCLEGAN = MethodSpec(
+    name="cyclegan",
+    roles=("translator",),
+    summary="translates between two stains, trained on unpaired images by cycle consistency",
+    config=CycleGanConfig,
+    factory="histokit_baselines.cyclegan:CycleGan",
+    access=Access.IMAGES,
+    reference=_CYCLEGAN,
+    presets=_CYCLEGAN_PRESETS,
+    sizes=_CYCLEGAN_SIZES,
+)
+
+CYCLEGAN_MASKS = MethodSpec(
+    name="cyclegan-masks",
+    roles=("adapter",),
+    summary="cyclegan between target images and source masks: segments without their pairing",
+    config=CycleMasksConfig,
+    factory="histokit_baselines.cyclegan:CycleGanMasks",
+    access=Access.TARGET_IMAGES,
+    reference=_CYCLEGAN,
+    presets=_CYCLEGAN_PRESETS,
+    sizes=_CYCLEGAN_SIZES,
 )
 
 __all__ = [
     "ADABN",
     "ADVERSARIAL_OUTPUT",
+    "CYCLEGAN",
+    "CYCLEGAN_MASKS",
     "DANN",
+    "HISTOGRAM_MATCHING",
     "IDENTITY",
     "MACENKO",
+    "NNUNET_ORACLE",
     "NNUNET_PLAIN",
     "ORACLE",
     "OTSU_HED",

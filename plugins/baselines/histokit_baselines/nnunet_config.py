@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from histokit.config.base import MethodConfig
+
+SMALLEST = 8
+"""Side of the smallest window that can be halved once."""
 
 
 class NnUNetPlainConfig(MethodConfig):
@@ -16,9 +19,12 @@ class NnUNetPlainConfig(MethodConfig):
     """
 
     steps: int = Field(250_000, ge=1, description="Training steps.")
-    batch: int = Field(12, ge=1, description="Images a step.")
+    batch: int = Field(12, ge=0, description="Images a step; 0 plans it together with tile 0.")
     tile: int = Field(
-        512, ge=8, description="Side of a training window in pixels; the depth follows from it."
+        512,
+        ge=0,
+        description="Side of a training window in pixels, from which the depth follows; 0 plans it "
+        "from the size of the images.",
     )
     channels: Literal[1, 3] = Field(3, description="Image channels: 3 for RGB, 1 for grey.")
     width: int = Field(32, ge=1, description="Features at full resolution.")
@@ -32,3 +38,11 @@ class NnUNetPlainConfig(MethodConfig):
     augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Random changes of the training windows."
     )
+
+    @model_validator(mode="after")
+    def _windows(self) -> Self:
+        if 0 < self.tile < SMALLEST:
+            raise ValueError(f"tile {self.tile} is below {SMALLEST}; 0 plans it")
+        if self.batch == 0 and self.tile:
+            raise ValueError("batch 0 is planned with tile 0 only")
+        return self

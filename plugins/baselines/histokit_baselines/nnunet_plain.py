@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
-import torch
 from torch import Tensor
 
 from histokit.interfaces import (
     Adapter,
     Context,
     Feed,
-    Instances,
     Labelled,
-    Maps,
     Method,
     Network,
     Phase,
@@ -22,17 +19,12 @@ from histokit.interfaces import (
     Sizes,
     Stateful,
 )
+from histokit.nn.nnunet.mirrored import FLIPS, Mirrored
 from histokit.nn.nnunet.plan import require_fit, sizes_of
 from histokit.training.schedule import polynomial
 from histokit.training.updater import Updater
 from histokit_baselines.nnunet_config import NnUNetPlainConfig
 from histokit_baselines.supervised import supervised_step
-
-if TYPE_CHECKING:
-    from histokit.interfaces.batch import Images
-
-FLIPS: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
-"""Axes that are mirrored when predicting."""
 
 
 @final
@@ -93,47 +85,3 @@ class NnUNetPlain(Method, Adapter):
         """The network, asked four times over where `mirror` is on."""
         flips = FLIPS if self.config.mirror else FLIPS[:1]
         return Mirrored(self.network, self.config.channels, self._sizes, flips)
-
-
-@final
-class Mirrored(Segmenter):
-    """A network asked about an image and its mirror images; the mean of its logits counts.
-
-    Args:
-        network: with its head.
-        channels: of the images.
-        sizes: the input sizes that the network takes.
-        flips: for each question the axes of [B C H W] that are mirrored.
-    """
-
-    def __init__(
-        self, network: Network, channels: int, sizes: Sizes, flips: Sequence[tuple[int, ...]]
-    ) -> None:
-        self._network = network
-        self._channels = channels
-        self._sizes = sizes
-        self._flips = flips
-
-    @property
-    def channels(self) -> int:
-        """Those that were given."""
-        return self._channels
-
-    @property
-    def sizes(self) -> Sizes:
-        """Those that were given."""
-        return self._sizes
-
-    def segment(self, images: Images) -> Maps:
-        """The mean of the logits, each mirrored back."""
-        asked = [self._asked(images, axes) for axes in self._flips]
-        logits = torch.stack([maps.logits for maps in asked]).mean(0)
-        return Maps(logits, asked[0].activation)
-
-    def _asked(self, images: Images, axes: tuple[int, ...]) -> Maps:
-        maps = self._network.head.maps(self._network(images.flip(axes)))
-        return Maps(maps.logits.flip(axes), maps.activation)
-
-    def decode(self, maps: Maps) -> Instances:
-        """As the head does."""
-        return self._network.head.decode(maps)

@@ -6,15 +6,16 @@ import copy
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from histokit.errors import ConfigError
 from histokit.interfaces import Access, Feed, Labelled, Network
 from histokit.nn.nnunet.card import NNUNET_PLAIN as NETWORK
 from histokit.nn.nnunet.head import SemanticHead
+from histokit.nn.nnunet.mirrored import Mirrored
 from histokit.nn.nnunet.network import PlannedUNet
 from histokit.training.updater import Updater
 from histokit_baselines import NNUNET_PLAIN
-from histokit_baselines.nnunet_plain import FLIPS, Mirrored
 
 SIDE = 32
 
@@ -118,7 +119,7 @@ def test_it_learns_toys(channels, classes):
 def test_mirroring_is_the_mean_over_flips():
     network = build().network
     network.module.eval()
-    segmenter = Mirrored(network, 3, NETWORK.sizes, FLIPS)
+    segmenter = Mirrored(network, 3, NETWORK.sizes)
     images = torch.rand(2, 3, SIDE, SIDE)
     with torch.inference_mode():
         logits = segmenter.segment(images).logits
@@ -153,3 +154,11 @@ def test_a_restored_method_goes_on_as_if_it_had_never_stopped():
     for one in (method, other):
         one.train_step(discs())
     assert all(torch.equal(a, b) for a, b in zip(weights(method), weights(other), strict=True))
+
+
+def test_planned_windows_are_0_until_they_are_planned():
+    config = NNUNET_PLAIN.config
+    assert (config(tile=0, batch=0).tile, config(tile=0).batch) == (0, 12)
+    for wrong, told in (({"tile": 4}, "0 plans it"), ({"batch": 0}, "with tile 0 only")):
+        with pytest.raises(ValidationError, match=told):
+            config(**wrong)

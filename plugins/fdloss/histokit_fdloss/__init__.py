@@ -57,6 +57,10 @@ SPEC = MethodSpec(
                 "penalised_steps": 50 * EPOCH,
             },
         ),
+        "exchange": Preset(
+            summary="with the term between samples of pooled data sets",
+            overrides={"exchange": "cross_pairs"},
+        ),
         "cpu": Preset(
             summary="a small network and a short plan, for a machine without a GPU",
             overrides={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,8 @@ each (as it is, two flips, two rotations), in batches of 4."""
 
 class FdLossConfig(MethodConfig):
     """Settings of the feature-distance loss; the defaults are its stable reading."""
+
+    arms: ClassVar[tuple[str, ...]] = ("plain", "stable", "exchange")
 
     network: str = Field("attention-unet", description="Registered network that names its layers.")
     layers: str = Field(
@@ -66,7 +68,9 @@ class FdLossConfig(MethodConfig):
         "none", description="Term between samples, for pooled data sets."
     )
     novel: str = Field(
-        "", description="Members of a pooled source that are new, joined by plus signs."
+        "",
+        description="Members of a pooled source that are new, joined by plus signs; exchange "
+        "cross_pairs and eq2 tell them from the others.",
     )
     exchange_shift: int = Field(
         0, ge=0, description="Shift k of exchange algo1; 0 shuffles and draws it in each step."
@@ -119,6 +123,4 @@ class FdLossConfig(MethodConfig):
             raise ValueError("exchange eq2 compares two data sets: name the new ones with novel")
         if self.exchange_shift >= self.batch and self.exchange == "algo1":
             raise ValueError(f"exchange_shift {self.exchange_shift} must be below batch")
-        if self.novel_members and self.exchange in ("none", "algo1", "released"):
-            raise ValueError(f"exchange {self.exchange} does not tell data sets apart: leave novel")
         return self

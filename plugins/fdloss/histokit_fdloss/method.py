@@ -149,6 +149,19 @@ class FdLoss(Method, Segmenter):
                 for layer, one in zip(self._layers, pooled, strict=True)
             }
 
+    def measures(self, batch: Labelled) -> Mapping[str, Tensor]:
+        """``fd_<layer>``, the distance loss of each sample, and ``fd_mean`` over the layers.
+
+        NaN where a sample lacks one of the regions in a layer; such layers are not in its mean.
+        """
+        found = self.distances(batch)
+        mean = torch.stack(list(found.values())).nanmean(0)
+        return {f"fd_{name}": values for name, values in found.items()} | {"fd_mean": mean}
+
+    def facts(self) -> Mapping[str, Mapping[str, float]]:
+        """The alpha of each layer, as in the paper's Fig. 5."""
+        return {"alpha of each layer": self.alphas()}
+
     def alphas(self) -> dict[str, float]:
         """The current alpha of each layer."""
         names = [layer.name for layer in self._layers]

@@ -159,7 +159,9 @@ def test_entry_point_names_the_card():
 def test_presets_and_settings_are_legal_and_told():
     for name in SPEC.presets:
         FdLossConfig(**SPEC.presets[name].overrides)
-    assert list(SPEC.presets) == ["stable", "paper", "released", "cpu"]
+    assert list(SPEC.presets) == [
+        "stable", "paper", "plain", "released", "exchange", "cpu",
+    ]  # fmt: skip
     assert not SPEC.presets["stable"].overrides
     assert all(field.description for field in FdLossConfig.model_fields.values())
 
@@ -177,7 +179,6 @@ def test_phases_are_the_epochs_of_the_paper():
         ({"exchange": "algo1", "batch": 1}, "leaves nothing to compare with"),
         ({"exchange": "eq2"}, "novel"),
         ({"exchange": "algo1", "exchange_shift": 4}, "below batch"),
-        ({"novel": "monuseg"}, "does not tell data sets apart"),
         ({"form": "appendix"}, "pool sum"),
         ({"seg_loss": "dice+bce-twice"}, "released"),
     ],
@@ -455,6 +456,53 @@ def test_hovernet_is_penalised_beside_its_own_loss():
     log = steps(method)[1](batch(count=2))
     assert {"np_ce", "hv_mse", "alpha_enc1", "fd_dec3", "fd_bottleneck"} <= set(log)
     assert all(torch.isfinite(value) for value in log.values())
+
+
+# evaluation
+
+
+def test_measures_are_the_distances_and_their_mean():
+    method = build()
+    network_of(method).eval()
+    full = batch()
+    full.ids[1] = 0
+    found, distances = method.measures(full), method.distances(full)
+    assert list(found) == [*(f"fd_{name}" for name in NAMES), "fd_mean"]
+    for name in NAMES:
+        torch.testing.assert_close(found[f"fd_{name}"], distances[name], equal_nan=True)
+    assert torch.isnan(found["fd_mean"]).tolist() == [False, True, False, False]
+    for sample in (0, 2, 3):
+        own = torch.stack([value[sample] for value in distances.values()])
+        mean = own[~own.isnan()].mean()
+        assert float(found["fd_mean"][sample]) == pytest.approx(float(mean), rel=1e-5)
+    assert not found["fd_mean"].requires_grad
+
+
+def test_facts_are_the_alphas():
+    method = build(layers="enc1,dec2", alpha_mode="fixed", alpha_max=0.5)
+    assert method.facts() == {"alpha of each layer": {"enc1": 0.0, "dec2": 0.0}}
+    steps(method)[1](batch())
+    assert method.facts() == {"alpha of each layer": {"enc1": 0.5, "dec2": 0.5}}
+
+
+def test_the_arms_are_presets_that_differ_in_the_loss_alone():
+    arms = [FdLossConfig(**SPEC.presets[name].overrides) for name in FdLossConfig.arms]
+    differ = {
+        key for key in FdLossConfig.model_fields if len({getattr(arm, key) for arm in arms}) > 1
+    }
+    assert differ == {"alpha_mode", "alpha_max", "exchange"}
+    plain, stable, exchange = arms
+    assert (plain.alpha_mode, plain.alpha_max) == ("fixed", 0.0)
+    assert stable == FdLossConfig()
+    assert exchange.exchange == "cross_pairs"
+
+
+def test_the_plain_arm_is_plain_training():
+    method = preset("plain")
+    log = [steps(method)[phase](batch(seed)) for phase, seed in ((0, 0), (1, 1), (1, 2))]
+    assert float(log[-1]["penalty"]) == 0
+    expected, _ = plain_training(3, paper_loss)
+    assert same(state(method), expected)
 
 
 # warnings

@@ -29,6 +29,7 @@ _CUT = {
     "critic_layers": 3,
     "spectral": False,
 }
+_NO_PARTNER = {"asp_weight": 0.0, "pyramid_weight": 0.0}
 _CPU = {
     "width": 16,
     "blocks": 2,
@@ -76,9 +77,13 @@ SPEC = MethodSpec(
         ),
         "cut": Preset(
             summary="CUT, its grandparent: nothing that compares with the partner, own networks",
-            overrides={**_CUT, "asp_weight": 0.0, "pyramid_weight": 0.0},
+            overrides={**_CUT, **_NO_PARTNER},
         ),
         "cpu": Preset(summary=_CPU_SUMMARY, overrides=_CPU),
+        "cpu-asp": Preset(summary="asp with the networks of cpu", overrides={**_ASP, **_CPU}),
+        "cpu-cut": Preset(
+            summary="cut with the networks of cpu", overrides={**_CUT, **_NO_PARTNER, **_CPU}
+        ),
         "he2ihc": Preset(
             summary="H&E to IHC of any one stain, with the defaults",
             weights="he2ihc.safetensors",

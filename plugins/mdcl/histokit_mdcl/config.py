@@ -46,8 +46,8 @@ class ContrastConfig(MethodConfig):
     )
     batch: int = Field(1, ge=1, description="Images a step, of each stain.")
     tile: int = Field(512, ge=36, multiple_of=4, description="Side of a training window in pixels.")
-    augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
-        "flip", description="Random changes of the training windows, the same in both stains."
+    augment: Literal["none", "mirror", "flip", "rotate", "flip+rotate", "dihedral"] = Field(
+        "mirror", description="Random changes of the training windows, the same in both stains."
     )
     lr: float = Field(2e-4, gt=0, description="Adam learning rate of all networks.")
 

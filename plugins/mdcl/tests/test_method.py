@@ -147,6 +147,10 @@ def test_presets_of_the_family():
     assert terms["asp"] == (False, False, 10, 10, 10, "linear")
     assert terms["cpt"] == (False, False, 10, 10, 10, "none")
     assert terms["cut"][:5] == (False, True, 0.5, 0, 0)
+    for name in ("asp", "cut"):
+        assert terms[f"cpu-{name}"] == terms[name]
+        assert configs[f"cpu-{name}"].width == configs["cpu"].width
+        assert configs[f"cpu-{name}"].spectral == configs[name].spectral
 
 
 def test_stain_presets_name_weights_and_stains():

@@ -28,11 +28,11 @@ REFERENCE = """@misc{boschet2024unpaired,
 
 SPEC = MethodSpec(
     name="syndiff-pl",
-    roles=("translator",),
-    summary="translates between two microscopes by adversarial diffusion, without pairs",
+    roles=("translator", "adapter"),
+    summary="pseudo-labels for another microscope, by unpaired translation with SynDiff",
     config=SynDiffConfig,
-    factory="histokit_syndiff_pl.method:SynDiff",
-    access=Access.IMAGES,
+    factory="histokit_syndiff_pl.method:SynDiffPL",
+    access=Access.TARGET_IMAGES,
     reference=REFERENCE,
     presets={
         "paper": Preset(summary="as the authors' configuration: tiles of 512 pixels (default)"),
@@ -58,6 +58,9 @@ SPEC = MethodSpec(
                 "translator_blocks": 3,
                 "patch_width": 16,
                 "patch_layers": 2,
+                "segment_steps": 400,
+                "segment_batch": 4,
+                "segment_width": 8,
             },
         ),
         "l2u": Preset(
@@ -67,6 +70,18 @@ SPEC = MethodSpec(
         "u2l": Preset(
             summary="gives unlabelled images the look of the labelled ones",
             overrides={"direction": "u2l"},
+        ),
+        "tutoring": Preset(
+            summary="predicts by the network of translated labelled images",
+            overrides={"use": "tutoring"},
+        ),
+        "adaptive": Preset(
+            summary="predicts by the network that looks at translated unlabelled images",
+            overrides={"use": "adaptive"},
+        ),
+        "unadapted": Preset(
+            summary="predicts by a network of labelled images without translation: the control",
+            overrides={"use": "unadapted"},
         ),
     },
     sizes=Sizes(min=64, multiple_of=32),

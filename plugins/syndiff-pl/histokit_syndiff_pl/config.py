@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from histokit.config.base import MethodConfig
 from histokit_syndiff_pl.limits import GROUP, SMALLEST_TILE, legal_batch, side_multiple
 
+LATER: dict[str, JsonValue] = {"later": True}
+"""Marks a setting that is read only after training, so that a trained run may take another."""
+
 
 class SynDiffConfig(MethodConfig):
-    """Settings of SynDiff; the defaults are those of the authors' published configuration."""
+    """Settings of SynDiff and of the segmentation networks that learn from its translations; the
+    defaults are those of the authors' published configuration.
+    """
 
+    path: Literal["tutoring", "adaptive", "both"] = Field(
+        "both",
+        description="What learns to segment: a network of translated labelled images (tutoring), "
+        "one of labelled images that looks at translated unlabelled ones (adaptive), or both.",
+    )
+    use: Literal["path", "tutoring", "adaptive", "unadapted"] = Field(
+        "path",
+        description="Which trained network predicts: that of the path, both together, one of "
+        "both, or the adaptive one without translation.",
+        json_schema_extra=LATER,
+    )
     direction: Literal["l2u", "u2l"] = Field(
         "l2u",
         description="What a trained run translates: labelled images to the look of the unlabelled "
         "ones, or the reverse. Training learns both.",
+        json_schema_extra=LATER,
     )
     channels: Literal[1, 3] = Field(1, description="1 for grey images, 3 for RGB.")
     steps: int = Field(63_126, ge=1, description="Training steps; 501 epochs of the paper.")
@@ -64,12 +81,66 @@ class SynDiffConfig(MethodConfig):
         False, description="Compute activations twice instead of keeping them: less memory, slower."
     )
     sampler: Literal["diffusion", "one-shot"] = Field(
-        "diffusion", description="What translates; one-shot is a fast preview of lower quality."
+        "diffusion",
+        description="What translates; one-shot is a fast preview of lower quality.",
+        json_schema_extra=LATER,
     )
-    samples: int = Field(1, ge=1, description="Translations of an image that are averaged.")
+    samples: int = Field(
+        1,
+        ge=1,
+        description="Translations of an image that are averaged.",
+        json_schema_extra=LATER,
+    )
     noise_seed: int = Field(
-        42, ge=0, lt=2**32, description="Seed of the noise that translations start from."
+        42,
+        ge=0,
+        lt=2**32,
+        description="Seed of the noise that translations start from.",
+        json_schema_extra=LATER,
     )
+    check_steps: int = Field(
+        20, ge=0, description="Batches on which translations are measured in both directions."
+    )
+    segmenter: str = Field("nnunet-plain", description="Registered network that learns to segment.")
+    segment_steps: int = Field(
+        250_000, ge=0, description="Steps of its training; 1000 epochs of nnU-Net."
+    )
+    segment_batch: int = Field(12, ge=1, description="Windows a step of its training.")
+    segment_lr: float = Field(0.01, gt=0, description="First learning rate of its SGD.")
+    segment_width: int = Field(32, ge=1, description="Features of nnunet-plain at full resolution.")
+    pool: int = Field(
+        64, ge=1, description="Latest labelled windows, translated or not, that it learns from."
+    )
+    segment_oversample: float = Field(
+        0.33, ge=0, le=1, description="Share of its windows that are sure to hold an object."
+    )
+    mirror: bool = Field(
+        True,
+        description="Mean over the four mirror images when segmenting.",
+        json_schema_extra=LATER,
+    )
+
+    @property
+    def paths(self) -> tuple[Literal["tutoring", "adaptive"], ...]:
+        """The paths that are trained."""
+        return ("tutoring", "adaptive") if self.path == "both" else (self.path,)
+
+    @field_validator("segmenter")
+    @classmethod
+    def _is_of_histokit(cls, segmenter: str) -> str:
+        if segmenter == "nnunetv2":
+            raise ValueError(
+                "nnU-Net v2 is a program of its own: translate the labelled images with "
+                "`histokit translate syndiff-pl l2u`, then see examples/nnunetv2.py"
+            )
+        return segmenter
+
+    @model_validator(mode="after")
+    def _uses_what_is_trained(self) -> Self:
+        needed = "adaptive" if self.use == "unadapted" else self.use
+        if needed != "path" and needed not in self.paths:
+            raise ValueError(f"use {self.use} needs path {needed} or both, not {self.path}")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_networks(self) -> Self:

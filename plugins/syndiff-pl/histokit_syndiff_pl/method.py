@@ -1,4 +1,4 @@
-"""SynDiff as a histokit method: both directions trained at once, one of them used."""
+"""`syndiff-pl` as a histokit method: translation, its check, and segmentation by either path."""
 
 from __future__ import annotations
 
@@ -7,119 +7,93 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from histokit.errors import DataError
-from histokit.interfaces import Context, Feed, Method, Pair, Phase, Sizes, Stateful, Translator
-from histokit.training.ema import Ema
-from histokit.training.updater import Updater
-from histokit_syndiff_pl.annealing import cosine
-from histokit_syndiff_pl.diffusion import Diffusion, Noised
-from histokit_syndiff_pl.limits import side_multiple
-from histokit_syndiff_pl.losses import (
-    GeneratorTerms,
-    called_made,
-    called_real,
-    gradient_penalty,
-    mean_difference,
+from histokit.interfaces import (
+    Adapter,
+    Context,
+    Feed,
+    Labelled,
+    Method,
+    Pair,
+    Phase,
+    Segmenter,
+    Sizes,
+    Stateful,
+    Translator,
 )
-from histokit_syndiff_pl.players import OTHER, Name, Players, build_players
+from histokit_syndiff_pl.check import Check, Direction, measured, verdict, votes
+from histokit_syndiff_pl.players import Name
+from histokit_syndiff_pl.segmenters import Agreeing, Translated
+from histokit_syndiff_pl.students import Path, Student
+from histokit_syndiff_pl.translation import SynDiff
 
 if TYPE_CHECKING:
     from histokit.interfaces.batch import Images
     from histokit.interfaces.method import Losses
     from histokit_syndiff_pl.config import SynDiffConfig
 
-BETAS = (0.5, 0.9)
-AVERAGED = ("denoiser", "translator")
-
-Pictures = Mapping[Name, Tensor]
-"""Images by domain, float32 [B C H W] in -1..1."""
+UNLABELLED: Mapping[Path, Name | None] = {"tutoring": None, "adaptive": "l"}
+"""The look that the network of a path must be shown unlabelled images in; None for their own."""
+LABELLED: Mapping[Path, Name | None] = {"tutoring": "u", "adaptive": None}
+"""The same of labelled images."""
 
 
 @final
-class SynDiff(Method, Translator):
-    """SynDiff (arXiv 2207.08208) between labelled and unlabelled images (arXiv 2412.02858).
+class SynDiffPL(Method, Translator, Adapter):
+    """Pseudo-labels by unpaired modality translation (arXiv 2412.02858), with SynDiff.
 
-    A step trains the critics of the diffusion, then those of patches, then all four generators on
-    one joint loss with fresh noise. Departures from the authors' code, none of which changes a
-    gradient: the critics' steps run the generators without gradients, one Adam holds all networks
-    of a kind, and there is no anomaly mode.
-    A translation is a function of the image and `noise_seed`: every window starts from the same
-    noise, whatever stands beside it, where the authors' code goes on drawing.
+    ``translate`` trains SynDiff, ``check`` measures its translations, ``segment`` trains the
+    networks of the chosen paths. Departures from the authors' code: labelled images are translated
+    window by window while the networks learn, each time with fresh noise, and not once beforehand;
+    and the segmenter is a network of histokit trained by nnU-Net's recipe, not an ensemble of five
+    by nnU-Net.
     """
 
     def __init__(
-        self,
-        config: SynDiffConfig,
-        players: Mapping[Name, Players],
-        diffusion: Diffusion,
-        updaters: Mapping[str, Updater],
+        self, config: SynDiffConfig, translation: SynDiff, students: Mapping[Path, Student]
     ) -> None:
         self._config = config
-        self._players = players
-        self._diffusion = diffusion
-        self._generators = updaters["generators"]
-        self._critics = updaters["critics"]
-        self._patch_critics = updaters["patch_critics"]
-        self._averages = {
-            f"{kind}_{name}": Ema(getattr(own, kind), config.ema_decay)
-            for name, own in players.items()
-            for kind in AVERAGED
-        }
+        self.translation = translation
+        self._students = students
+        self._check = Check()
 
     @classmethod
     def build(cls, config: SynDiffConfig, context: Context) -> Self:
-        """The untrained networks of both domains, on the device."""
-        players: dict[Name, Players] = {
-            name: build_players(config, context.device) for name in OTHER
-        }
-        diffusion = Diffusion.of(
-            config.diffusion_steps,
-            beta_min=config.beta_min,
-            beta_max=config.beta_max,
-            device=context.device,
-        )
+        """The untrained networks: eight to translate, and one to segment for each path.
 
-        def updater(lr: float, *kinds: str) -> Updater:
-            networks = [getattr(own, kind) for kind in kinds for own in players.values()]
-            rates = cosine(lr, config.lr_min, config.steps, config.epoch_steps)
-            return context.updater(networks, lr, betas=BETAS, schedule=rates)
-
-        updaters = {
-            "generators": updater(config.lr, "denoiser", "translator"),
-            "critics": updater(config.lr_critic, "critic"),
-            "patch_critics": updater(config.lr_critic, "patch_critic"),
-        }
-        return cls(config, players, diffusion, updaters)
+        Raises ConfigError where the segmenter does not take `tile`.
+        """
+        translation = SynDiff.build(config, context)
+        students = {path: Student.build(config, context) for path in config.paths}
+        method = cls(config, translation, students)
+        method._check.to(context.device)
+        return method
 
     def stateful(self) -> Mapping[str, Stateful]:
-        """All eight networks, the averages of the generators and the optimisers."""
-        networks: dict[str, Stateful] = {
-            f"{kind}_{name}": network
-            for name, own in self._players.items()
-            for kind, network in own.named()
+        """All networks, averages, optimisers and pools, and the measures of the translations."""
+        learned = {
+            f"{name}_{path}": item
+            for path, student in self._students.items()
+            for name, item in student.stateful().items()
         }
-        averages: dict[str, Stateful] = {
-            f"average_{name}": average for name, average in self._averages.items()
-        }
-        return {
-            **networks,
-            **averages,
-            "generators": self._generators,
-            "critics": self._critics,
-            "patch_critics": self._patch_critics,
-        }
+        return {**self.translation.stateful(), **learned, "check": self._check}
 
     def phases(self) -> Sequence[Phase]:
-        """``translate`` on images of both domains that have nothing to do with each other."""
-        return (Phase("translate", self._config.steps, Feed.UNPAIRED, self._train),)
+        """``translate`` and ``check`` on images of both domains that have nothing to do with each
+        other, then ``segment`` on labelled images.
+        """
+        config = self._config
+        return (
+            Phase("translate", config.steps, Feed.UNPAIRED, self.translation.step),
+            Phase("check", config.check_steps, Feed.UNPAIRED, self._measure),
+            Phase("segment", config.segment_steps, Feed.LABELLED, self._teach),
+        )
 
     @property
     def sizes(self) -> Sizes:
-        """Multiples of what the levels of the denoiser and the one-shot translator need."""
-        multiple = side_multiple(len(self._config.factors))
-        return Sizes(min=max(multiple, 8), multiple_of=multiple)
+        """What the translation takes."""
+        return self.translation.sizes
 
     @property
     def channels(self) -> int:
@@ -127,146 +101,82 @@ class SynDiff(Method, Translator):
         return self._config.channels
 
     def translate(self, images: Images) -> Images:
-        """The images in the look of the other domain, by the averaged generators.
+        """The images in the look of the domain that `direction` leads to.
 
         Raises DataError where the images have another number of channels than the networks.
         """
+        return self.translation.translate(images, "u" if self._config.direction == "l2u" else "l")
+
+    def segmenter(self) -> Segmenter:
+        """The segmenter of unlabelled images that `use` names: of the trained path or paths."""
         config = self._config
-        goal: Name = "u" if config.direction == "l2u" else "l"
-        source = self._read(images)
-        if config.sampler == "one-shot":
-            return to_images(self._averages[f"translator_{goal}"](source))
-        seeds = range(config.noise_seed, config.noise_seed + config.samples)
-        drawn = [self._diffuse(source, goal, seed) for seed in seeds]
-        return torch.stack([to_images(one) for one in drawn]).mean(0)
+        if config.use == "unadapted":
+            return self._students["adaptive"].segmenter()
+        chosen = config.paths if config.use == "path" else (config.use,)
+        return self._segmenter(chosen, UNLABELLED)
 
-    def _diffuse(self, source: Tensor, goal: Name, seed: int) -> Tensor:
-        """One translation; all images of the batch get the same noise."""
-        random = torch.Generator().manual_seed(seed)
-        denoiser = self._averages[f"denoiser_{goal}"]
-
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(1, *shape, generator=random).to(source.device)
-
-        def predict(noisy: Tensor, steps: Tensor) -> Tensor:
-            latent = noise(self._config.latent).expand(len(source), -1)
-            return denoiser(noisy, source, steps, latent)
-
-        return self._diffusion.walk_back(
-            predict, lambda: noise(*source.shape[1:]).expand_as(source)
-        )
-
-    def _train(self, batch: Pair) -> Losses:
-        real: Pictures = {
-            "l": self._read(batch.source.images),
-            "u": self._read(batch.target.images),
-        }
-        return self._train_critics(real) | self._train_generators(real)
-
-    def _train_critics(self, real: Pictures) -> dict[str, Tensor]:
-        with torch.no_grad():
-            made = self._translations(real)
-        penalised = self._critics.count % self._config.r1_every == 0
-        losses, patch_losses, penalties = [], [], []
-        for name, own in self._players.items():
-            noised = self._diffusion.noised(real[name])
-            with torch.no_grad():
-                _, recovered = self._recover(name, noised, made[OTHER[name]])
-            losses.append(
-                called_real(own.critic(noised.now, noised.later, noised.steps))
-                + called_made(own.critic(recovered, noised.later, noised.steps))
-            )
-            if penalised:
-                penalties.append(self._penalty(own, noised))
-            patch_losses.append(
-                called_real(own.patch_critic(real[name]))
-                + called_made(own.patch_critic(made[name]))
-            )
-        critic, patch_critic = torch.stack(losses).sum(), torch.stack(patch_losses).sum()
-        self._critics.update(critic + sum(penalties))
-        self._patch_critics.update(patch_critic)
-        return {"critic": critic.detach(), "patch_critic": patch_critic.detach()}
-
-    def _penalty(self, own: Players, noised: Noised) -> Tensor:
-        critic = partial(own.critic, later=noised.later, steps=noised.steps)
-        return gradient_penalty(critic, noised.now, self._config.r1)
-
-    def _train_generators(self, real: Pictures) -> dict[str, Tensor]:
-        terms = self.generator_terms(real)
-        self._generators.update(terms.total(self._config.l1_weight))
-        self._follow()
-        return {
-            "cycle": terms.cycle.detach(),
-            "recover": terms.recover.detach(),
-            "fool": terms.fool.detach(),
-            "fool_patches": terms.fool_patches.detach(),
-        }
-
-    def generator_terms(self, real: Pictures) -> GeneratorTerms:
-        """What all generators together are told of a batch, with fresh noise.
-
-        The guides are not detached: what the denoisers make of them trains the translators too.
+    def rehearsal(self) -> Segmenter | None:
+        """What finds the objects of labelled images, to choose weights by; None before anything is
+        learned. A network that learned from translations sees translations.
         """
-        made = self._translations(real)
-        one, other = (self._terms(name, real, made) for name in OTHER)
-        return one + other
+        if not all(student.taught for student in self._students.values()):
+            return None
+        return self._segmenter(self._config.paths, LABELLED)
 
-    def _terms(self, name: Name, real: Pictures, made: Pictures) -> GeneratorTerms:
-        own, guide = self._players[name], made[OTHER[name]]
-        noised = self._diffusion.noised(real[name])
-        predicted, recovered = self._recover(name, noised, guide)
-        return GeneratorTerms(
-            cycle=mean_difference(own.translator(guide), real[name]),
-            recover=mean_difference(predicted, real[name]),
-            fool=called_real(own.critic(recovered, noised.later, noised.steps)),
-            fool_patches=called_real(own.patch_critic(made[name])),
+    def facts(self) -> Mapping[str, Mapping[str, float]]:
+        """The measures of the translations, and how many favour each path."""
+        means = self._check.means()
+        if not means:
+            return {}
+        counts = {str(path): float(count) for path, count in votes(means).items()}
+        tables = {f"translation {direction}": row for direction, row in means.items()}
+        return {**tables, "measures that favour a path": counts}
+
+    def warnings(self, losses: Mapping[str, float], step: int) -> Sequence[str]:
+        """Which path the check favours and what is out of place, once the check is over."""
+        del step
+        return (
+            verdict(self._check.means()) if any(path in losses for path in self._students) else ()
         )
 
-    def _translations(self, real: Pictures) -> Pictures:
-        """By domain, the other domain's images in its look, in one pass."""
-        return {name: own.translator(real[OTHER[name]]) for name, own in self._players.items()}
+    def _segmenter(self, paths: Sequence[Path], looks: Mapping[Path, Name | None]) -> Segmenter:
+        """The network of a path, or two together, each shown what `looks` says."""
+        made = []
+        for path in paths:
+            segmenter, goal = self._students[path].segmenter(), looks[path]
+            if goal is not None:
+                translate = partial(self.translation.translate, goal=goal)
+                segmenter = Translated(translate, self.sizes, segmenter)
+            made.append(segmenter)
+        return Agreeing(*made) if len(made) == 2 else made[0]
 
-    def _recover(self, name: Name, noised: Noised, guide: Tensor) -> tuple[Tensor, Tensor]:
-        """The predicted clean image, and a draw of x_t that follows from it."""
-        latent = torch.randn(len(guide), self._config.latent, device=guide.device)
-        predicted = self._players[name].denoiser(noised.later, guide, noised.steps, latent)
-        noise = torch.randn_like(predicted)
-        return predicted, self._diffusion.step_back(predicted, noised.later, noised.steps, noise)
+    @torch.no_grad()
+    def _measure(self, batch: Pair) -> Losses:
+        found: dict[Direction, dict[str, float]] = {
+            "l2u": self._measured(batch.source.images, "u", "l"),
+            "u2l": self._measured(batch.target.images, "l", "u"),
+        }
+        self._check.add(found)
+        device = batch.source.images.device
+        return {
+            f"{direction}_{name}": torch.tensor(value, device=device)
+            for direction, values in found.items()
+            for name, value in values.items()
+        }
 
-    def _follow(self) -> None:
-        first = self._generators.count == 1
-        for name, own in self._players.items():
-            for kind in AVERAGED:
-                follow(self._averages[f"{kind}_{name}"], getattr(own, kind), first=first)
+    def _measured(self, images: Images, goal: Name, home: Name) -> dict[str, float]:
+        there = self.translation.translate(images, goal)
+        return measured(images, there, self.translation.translate(there, home))
 
-    def _read(self, images: Images) -> Tensor:
-        if images.shape[1] != self._config.channels:
-            raise DataError(
-                "the images do not have the channels that the networks are made for",
-                expected=f"{self._config.channels} ({_colour(self._config.channels)})",
-                found=f"{images.shape[1]} ({_colour(images.shape[1])})",
-                hint="train with --channels 3 for RGB images, with --channels 1 for grey ones",
-            )
-        return to_pictures(images)
+    def _teach(self, batch: Labelled) -> Losses:
+        losses: dict[str, Tensor] = {}
+        for path, student in self._students.items():
+            losses[path] = student.learn(self._tutored(batch) if path == "tutoring" else batch)
+        return losses
 
-
-def follow(average: Ema, network: nn.Module, *, first: bool) -> None:
-    """Moves an average; the `first` time it becomes the network, as in the authors' code."""
-    if first:
-        average.module.load_state_dict(network.state_dict())
-    else:
-        average.update(network)
-
-
-def to_pictures(images: Images) -> Tensor:
-    """From 0..1 to -1..1."""
-    return images * 2 - 1
-
-
-def to_images(pictures: Tensor) -> Images:
-    """From -1..1 to 0..1; what lies beyond is cut off."""
-    return ((pictures + 1) / 2).clamp(0, 1)
-
-
-def _colour(channels: int) -> str:
-    return {1: "grey", 3: "RGB"}.get(channels, "neither grey nor RGB")
+    @torch.no_grad()
+    def _tutored(self, batch: Labelled) -> Labelled:
+        """The batch in the look of the unlabelled domain, from noise that never comes again."""
+        seed = int(torch.randint(2**31, ()))
+        images = self.translation.translate(batch.images, "u", seed=seed)
+        return Labelled(images, batch.ids, batch.classes, batch.keys)

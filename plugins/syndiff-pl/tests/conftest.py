@@ -7,7 +7,10 @@ import math
 import pytest
 import torch
 
-from histokit.interfaces import Pair, Unlabelled
+from histokit.interfaces import Network, Pair, Unlabelled
+from histokit.nn.nnunet.card import NNUNET_PLAIN
+from histokit.nn.nnunet.head import SemanticHead
+from histokit.nn.nnunet.network import PlannedUNet
 from histokit.training.updater import Updater
 from histokit_syndiff_pl import SPEC, SynDiffConfig
 
@@ -24,6 +27,9 @@ TINY = {
     "translator_blocks": 1,
     "patch_width": 4,
     "patch_layers": 2,
+    "segment_width": 2,
+    "segment_batch": 2,
+    "pool": 4,
 }
 
 
@@ -69,15 +75,23 @@ def wave():
 
 
 class ToyContext:
-    """A context on the CPU."""
+    """A context on the CPU that knows one network."""
 
     device = torch.device("cpu")
     precision = "32-true"
     channels = 1
-    classes = ()
     tile = 64
     mpp = None
     seed = 0
+
+    def __init__(self, classes=()):
+        self.classes = classes
+        self.outputs = len(classes) + 1 if classes else 1
+
+    def network(self, name, in_channels, out_channels, **options):
+        assert name == NNUNET_PLAIN.name
+        module = PlannedUNet(in_channels, out_channels, **options)
+        return Network(name, module, SemanticHead(), NNUNET_PLAIN.taps, NNUNET_PLAIN.sizes)
 
     def updater(self, modules, lr, **options):
         return Updater(modules, lr, **options)
@@ -87,9 +101,9 @@ class ToyContext:
 def build():
     """A small method with the given settings on top; its weights follow from `seed`."""
 
-    def go(seed=0, **settings):
+    def go(seed=0, classes=(), **settings):
         torch.manual_seed(seed)
-        return SPEC.load().build(SynDiffConfig(**{**TINY, **settings}), ToyContext())
+        return SPEC.load().build(SynDiffConfig(**{**TINY, **settings}), ToyContext(classes))
 
     return go
 

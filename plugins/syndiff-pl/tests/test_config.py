@@ -36,6 +36,12 @@ def test_defaults_are_the_published_ones():
     assert (config.lr, config.lr_critic, config.lr_min) == (1.6e-4, 1e-4, 1e-5)
     assert (config.tile, config.batch, config.channels) == (512, 1, 1)
     assert config.steps == 501 * config.epoch_steps
+    assert (config.segment_steps, config.segment_batch, config.segment_lr) == (250_000, 12, 0.01)
+    assert (config.segment_oversample, config.path, config.segmenter) == (
+        0.33,
+        "both",
+        "nnunet-plain",
+    )
     assert SPEC.sizes.multiple_of == side_multiple(len(config.factors))
 
 
@@ -55,6 +61,9 @@ def test_every_setting_is_explained():
         ({"beta_max": 0.01}, "below beta_min"),
         ({"channels": 2}, "1 or 3"),
         ({"factors": (1, 0)}, "the least is 1"),
+        ({"segmenter": "nnunetv2"}, "histokit translate syndiff-pl l2u"),
+        ({"path": "tutoring", "use": "adaptive"}, "needs path adaptive or both"),
+        ({"path": "tutoring", "use": "unadapted"}, "needs path adaptive or both"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, told):

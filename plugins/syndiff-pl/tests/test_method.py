@@ -1,359 +1,192 @@
-"""SynDiff as a whole: its plan, the order of its updates, its gradients and its translations."""
+"""The method as a whole: its phases, what each path learns from, and what segments."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import types
 
 import pytest
 import torch
 
-import histokit_syndiff_pl.method as module
-from histokit.errors import DataError
-from histokit.interfaces import Feed, Translator
-from histokit.training.ema import Ema
-from histokit_syndiff_pl.method import follow, to_images, to_pictures
-
-NETWORKS = ("denoiser", "translator", "critic", "patch_critic")
+from histokit.errors import ConfigError, NonFiniteLoss
+from histokit.interfaces import Adapter, Feed, Labelled, Translator
+from histokit_syndiff_pl.check import MEASURES
+from histokit_syndiff_pl.segmenters import Agreeing, Translated
+from histokit_syndiff_pl.translation import SynDiff
 
 
-def trained(build, batch, steps=1, **settings):
-    method = build(**settings)
-    (phase,) = method.phases()
-    channels = settings.get("channels", 1)
-    torch.manual_seed(5)
-    losses = [phase.step(batch(seed, channels=channels)) for seed in range(steps)]
-    return method, losses
+@pytest.fixture
+def labelled(batch):
+    """The bright discs of the labelled domain with their labels, in two classes."""
+
+    def go(seed=1):
+        images = batch(seed).source.images
+        ids = (images[:, 0] > 0.5).int()
+        return Labelled(images, ids, ids.long(), (str(seed),))
+
+    return go
 
 
-def weights(method, *kinds):
-    state = method.stateful()
-    return {
-        f"{kind}_{name}.{key}": value.clone()
-        for kind in kinds or NETWORKS
-        for name in "lu"
-        for key, value in state[f"{kind}_{name}"].named_parameters()
-    }
+def phase(method, name):
+    return {one.name: one for one in method.phases()}[name]
 
 
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+def weights(method, path):
+    return [p.detach().clone() for p in method.stateful()[f"student_{path}"].parameters()]
 
 
-def stir(method):
-    """Weights that let everything through; at the start the denoisers give nearly nothing."""
-    torch.manual_seed(3)
-    with torch.no_grad():
-        for kind in NETWORKS:
-            for name in "lu":
-                for parameter in method.stateful()[f"{kind}_{name}"].parameters():
-                    parameter.add_(0.1 * torch.randn_like(parameter))
+def changed(before, after):
+    return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def pictures(batch, seed=1):
-    pair = batch(seed)
-    return {"l": to_pictures(pair.source.images), "u": to_pictures(pair.target.images)}
-
-
-def reached(method):
-    """The networks that have a gradient which is not zero."""
-    found = set()
-    for kind in NETWORKS:
-        for name in "lu":
-            for parameter in method.stateful()[f"{kind}_{name}"].parameters():
-                if parameter.grad is not None and parameter.grad.abs().max() > 0:
-                    found.add(f"{kind}_{name}")
-    return found
-
-
-# the plan and a step
-
-
-def test_plan_and_role(build):
-    method = build(steps=7)
-    (phase,) = method.phases()
-    assert (phase.name, phase.steps, phase.feed) == ("translate", 7, Feed.UNPAIRED)
+def test_plan_and_roles(build):
+    method = build(steps=7, check_steps=3, segment_steps=5)
+    assert [(one.name, one.steps, one.feed) for one in method.phases()] == [
+        ("translate", 7, Feed.UNPAIRED),
+        ("check", 3, Feed.UNPAIRED),
+        ("segment", 5, Feed.LABELLED),
+    ]
     assert isinstance(method, Translator)
-
-
-def test_a_step_trains_all_networks_and_logs_scalars(build, batch):
-    before = weights(build())
-    method, (losses,) = trained(build, batch)
-    after = weights(method)
-    changed = {key.split(".")[0] for key in after if not torch.equal(after[key], before[key])}
-    assert changed == {f"{kind}_{name}" for kind in NETWORKS for name in "lu"}
-    assert set(losses) == {"critic", "patch_critic", "cycle", "recover", "fool", "fool_patches"}
-    assert all(value.ndim == 0 and not value.requires_grad for value in losses.values())
-
-
-def test_critics_are_updated_before_the_generators_see_them(build, batch):
-    method = build()
-    state, seen = method.stateful(), []
-    for player in ("generators", "critics", "patch_critics"):
-        own = state[player]
-
-        def update(loss, *, player=player, real=own.update):
-            seen.append((player, weights(method, "critic"), weights(method, "patch_critic")))
-            real(loss)
-
-        own.update = update
-    before = weights(method, "critic"), weights(method, "patch_critic")
-    method.phases()[0].step(batch())
-    assert [player for player, *_ in seen] == ["critics", "patch_critics", "generators"]
-    assert same(seen[0][1], before[0])
-    assert not same(seen[2][1], before[0])
-    assert not same(seen[2][2], before[1])
-
-
-def test_fresh_noise_for_the_generators_and_the_penalty_on_real_images(build, batch, monkeypatch):
-    drawn, penalised = [], []
-    real_noised, real_penalty = module.Diffusion.noised, module.gradient_penalty
-
-    def noised(self, clean):
-        drawn.append(real_noised(self, clean))
-        return drawn[-1]
-
-    def penalty(critic, images, gamma):
-        penalised.append(images)
-        return real_penalty(critic, images, gamma)
-
-    monkeypatch.setattr(module.Diffusion, "noised", noised)
-    monkeypatch.setattr(module, "gradient_penalty", penalty)
-    trained(build, batch)
-    assert len(drawn) == 4
-    assert not torch.equal(drawn[0].later, drawn[2].later)
-    assert not torch.equal(drawn[1].later, drawn[3].later)
-    assert not any(one.later.requires_grad or one.now.requires_grad for one in drawn)
-    assert all(one is two.now for one, two in zip(penalised, drawn[:2], strict=True))
-
-
-def test_guides_are_translations_of_the_images_to_recover(build, batch):
-    method, images = build(), pictures(batch)
-    state, seen = method.stateful(), []
-    for name, other in (("l", "u"), ("u", "l")):
-        guide = state[f"translator_{other}"](images[name]).detach()
-
-        def look(_, inputs, guide=guide):
-            seen.append(torch.equal(inputs[1], guide))
-
-        state[f"denoiser_{name}"].register_forward_pre_hook(look)
-    method.phases()[0].step(batch())
-    assert seen == [True] * 4
-
-
-def test_learning_rates_reach_their_least(build, batch):
-    method = build(steps=3, epoch_steps=1)
-    state = method.stateful()
-    assert state["generators"].schedule(0) == 1
-    assert state["generators"].lr * state["generators"].schedule(2) == pytest.approx(1e-5)
-    assert state["critics"].lr * state["critics"].schedule(2) == pytest.approx(1e-5)
-    state["critics"].count = 2
-    method.phases()[0].step(batch())
-    assert state["critics"].optimiser.param_groups[0]["lr"] == pytest.approx(1e-5)
-
-
-# gradients
-
-
-def test_critics_steps_without_generator_gradients_change_nothing(build, batch, monkeypatch):
-    shortcut, _ = trained(build, batch)
-    graphs = types.SimpleNamespace(**{**vars(torch), "no_grad": contextlib.nullcontext})
-    monkeypatch.setattr(module, "torch", graphs)
-    whole, _ = trained(build, batch)
-    left, right = weights(shortcut), weights(whole)
-    assert all(torch.allclose(left[key], right[key], rtol=0, atol=1e-6) for key in left)
-
-
-def test_denoising_trains_the_translators_but_no_critic(build, batch):
-    method = build()
-    stir(method)
-    method.generator_terms(pictures(batch)).recover.backward()
-    assert reached(method) == {"denoiser_l", "denoiser_u", "translator_l", "translator_u"}
+    assert isinstance(method, Adapter)
 
 
 @pytest.mark.parametrize(
-    ("term", "kinds"),
-    [
-        ("cycle", {"translator"}),
-        ("fool", {"denoiser", "translator", "critic"}),
-        ("fool_patches", {"translator", "patch_critic"}),
-    ],
+    ("path", "kinds"), [("tutoring", ["tutoring"]), ("adaptive", ["adaptive"]), ("both", None)]
 )
-def test_what_each_term_reaches(build, batch, term, kinds):
+def test_each_path_teaches_its_network(build, labelled, path, kinds):
+    kinds = kinds or ["tutoring", "adaptive"]
+    method = build(path=path)
+    before = {kind: weights(method, kind) for kind in kinds}
+    losses = phase(method, "segment").step(labelled())
+    assert list(losses) == kinds
+    assert all(changed(before[kind], weights(method, kind)) for kind in kinds)
+    assert {f"student_{kind}" for kind in kinds} == {
+        name for name in method.stateful() if name.startswith("student_")
+    }
+
+
+def test_what_the_networks_learn_from(build, labelled, monkeypatch):
+    seen = []
+
+    def translate(self, images, goal, *, seed=None):
+        seen.append((goal, seed))
+        return 1 - images
+
+    monkeypatch.setattr(SynDiff, "translate", translate)
+    method, batch = build(), labelled()
+    for _ in range(2):
+        phase(method, "segment").step(batch)
+    kept = {
+        path: method.stateful()[f"pool_{path}"].draw(1).images for path in ("tutoring", "adaptive")
+    }
+    torch.testing.assert_close(kept["tutoring"], 1 - batch.images, rtol=0, atol=1 / 255)
+    torch.testing.assert_close(kept["adaptive"], batch.images, rtol=0, atol=1 / 255)
+    assert [goal for goal, _ in seen] == ["u", "u"]
+    assert seen[0][1] != seen[1][1]  # fresh noise
+
+
+def test_teaching_leaves_the_translation_alone(build, labelled):
     method = build()
-    stir(method)
-    getattr(method.generator_terms(pictures(batch)), term).backward()
-    assert {name.rpartition("_")[0] for name in reached(method)} == kinds
+    own = {k: v for k, v in method.translation.stateful().items() if hasattr(v, "parameters")}
+    before = [p.clone() for item in own.values() if callable(item.parameters)
+              for p in item.parameters()]  # fmt: skip
+    phase(method, "segment").step(labelled())
+    after = [p for item in own.values() if callable(item.parameters) for p in item.parameters()]
+    assert before
+    assert not changed(before, after)
 
 
-def test_second_output_channel_is_never_trained(build, batch):
-    method = build()
-    stir(method)
-    method.phases()[0].step(batch())
-    for name in "lu":
-        gradient = method.stateful()[f"denoiser_{name}"].out.weight.grad
-        assert float(gradient[0].abs().max()) > 0
-        assert float(gradient[1].abs().max()) == 0
-
-
-def test_penalty_is_due_at_steps_0_10_and_20(build, batch, monkeypatch):
-    calls, method = [], build()
-    critics = method.stateful()["critics"]
-
-    def penalty(critic, images, gamma):
-        calls.append((critics.count, gamma))
-        return images.sum() * 0
-
-    monkeypatch.setattr(module, "gradient_penalty", penalty)
-    for done in (0, 1, 9, 10, 20):
-        critics.count = done
-        method.phases()[0].step(batch())
-    assert calls == [(done, 1.0) for done in (0, 0, 10, 10, 20, 20)]
-
-
-def test_penalty_changes_the_critics(build, batch):
-    with_, without = (trained(build, batch, r1=r1)[0] for r1 in (1.0, 0.0))
-    assert not same(weights(with_, "critic"), weights(without, "critic"))
-
-
-# averages and state
-
-
-def test_average_begins_after_the_first_step(vector):
-    case = vector("ema")
-    network = torch.nn.Linear(1, 1, bias=False)
-    average = Ema(network, 0.999)
-    for number, value in enumerate(case["params_after_each_step"]):
-        network.weight.data.fill_(value)
-        follow(average, network, first=number == 0)
-        found = float(average.module.weight)
-        assert found == pytest.approx(case["expected_shadow"][number], rel=1e-6)
-
-
-def test_averages_are_the_weights_once_and_then_lag(build, batch):
-    method = build()
-    for equal in (True, False):
-        method.phases()[0].step(batch())
-        state = method.stateful()
-        for name in ("denoiser_l", "translator_u"):
-            own = dict(state[name].named_parameters())
-            average = dict(state[f"average_{name}"].module.named_parameters())
-            assert same(own, average) is equal
-
-
-def test_everything_trained_is_stateful(build, batch):
-    method, _ = trained(build, batch)
-    other = build(seed=9)
+def test_a_resumed_teaching_equals_one_that_never_stopped(build, labelled):
+    method, other = build(), build(seed=4)
+    phase(method, "segment").step(labelled(1))
     for name, part in method.stateful().items():
         other.stateful()[name].load_state_dict(copy.deepcopy(part.state_dict()))
     for one in (method, other):
         torch.manual_seed(1)
-        one.phases()[0].step(batch(7))
-    assert same(weights(method), weights(other))
-    images = batch(3).source.images
-    assert torch.equal(method.translate(images), other.translate(images))
+        phase(one, "segment").step(labelled(2))
+    for path in ("tutoring", "adaptive"):
+        assert not changed(weights(method, path), weights(other, path))
 
 
-# batches, formats, colours
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"path": "both"}, Agreeing),
+        ({"path": "adaptive"}, Translated),
+        ({"path": "both", "use": "adaptive"}, Translated),
+    ],
+)
+def test_what_predicts(build, settings, kind):
+    segmenter = build(**settings).segmenter()
+    assert isinstance(segmenter, kind)
+    assert segmenter.blend == "gaussian"
+    assert segmenter.channels == 1
 
 
-@pytest.mark.parametrize(("count", "channels"), [(3, 1), (2, 3)])
-def test_batches_of_grey_and_colour(build, batch, count, channels):
-    method = build(channels=channels, batch=count)
-    method.phases()[0].step(batch(1, count, channels))
-    images = batch(2, count, channels).source.images
-    found = method.translate(images)
-    assert method.channels == channels
-    assert found.shape == images.shape
-
-
-def test_mixed_precision(build, batch):
-    method = build()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = method.phases()[0].step(batch())
-    assert all(loss.dtype == torch.float32 and torch.isfinite(loss) for loss in losses.values())
-
-
-@pytest.mark.parametrize("on", [False, True])
-def test_checkpointing_reaches_the_networks(build, on):
-    state = build(checkpointing=on).stateful()
-    assert all(state[f"{kind}_u"].checkpointing is on for kind in NETWORKS[:3])
-
-
-def test_other_colours_are_refused(build, batch):
-    for channels, told in ((1, "grey"), (3, "RGB")):
-        method = build(channels=channels)
-        wrong = batch(1, 1, 4 - channels)
-        with pytest.raises(DataError) as caught:
-            method.translate(wrong.source.images)
-        assert told in caught.value.expected
-        with pytest.raises(DataError):
-            method.phases()[0].step(wrong)
-
-
-# translation
-
-
-def test_range(vector):
-    case = vector("range")
-    found = to_pictures(torch.tensor(case["uint8_in"]) / 255)
-    torch.testing.assert_close(found, torch.tensor(case["normalised"]), rtol=0, atol=1e-6)
-    values = to_images(torch.tensor(case["net_values"], dtype=torch.float64)) * 255
-    assert values.floor().int().tolist() == case["uint8_out"]
-
-
-@pytest.mark.parametrize("direction", ["l2u", "u2l"])
-@pytest.mark.parametrize("sampler", ["diffusion", "one-shot"])
-def test_direction_chooses_the_networks(build, batch, direction, sampler):
-    method = build(direction=direction, sampler=sampler)
-    kind = "denoiser" if sampler == "diffusion" else "translator"
-    average = method.stateful()[f"average_{kind}_{direction[2]}"].module
-    last = average.out if sampler == "diffusion" else average.grow[-1]
-    last.bias.data.fill_(10)
-    assert torch.allclose(method.translate(batch().source.images), torch.ones(1, 1, 64, 64))
-
-
-def test_translation_is_repeatable_and_leaves_the_random_numbers_alone(build, batch):
-    method = build()
-    stir(method)
-    state = method.stateful()
-    for name in ("denoiser_l", "denoiser_u"):
-        state[f"average_{name}"].module.load_state_dict(state[name].state_dict())
-    images = batch(2, 3).source.images
-    before = torch.get_rng_state()
+def logits(segmenter, images):
     with torch.inference_mode():
-        found = method.translate(images)
-        assert torch.equal(found, method.translate(images))
-        alone = method.translate(images[1:2])
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.testing.assert_close(found[1:2], alone, rtol=0, atol=1e-5)
-    assert found.shape == images.shape
-    assert 0 <= float(found.min()) < float(found.max()) <= 1
+        return segmenter.segment(images).logits
 
 
-def test_seed_and_samples(build, batch):
-    images = batch().source.images
-    found = {}
-    for name, settings in {
-        "first": {"noise_seed": 1},
-        "second": {"noise_seed": 2},
-        "both": {"noise_seed": 1, "samples": 2},
-    }.items():
-        method = build(**settings)
-        with torch.no_grad():
-            torch.manual_seed(3)
-            for parameter in method.stateful()["average_denoiser_u"].module.parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))
-        found[name] = method.translate(images)
-    assert not torch.allclose(found["first"], found["second"])
-    middle = (found["first"] + found["second"]) / 2
-    torch.testing.assert_close(found["both"], middle, rtol=0, atol=1e-6)
+def test_the_paths_look_at_what_they_should(build, batch, monkeypatch):
+    def translate(self, images, goal, *, seed=None):
+        return {"l": 1 - images, "u": images / 2}[goal]
+
+    monkeypatch.setattr(SynDiff, "translate", translate)
+    images = batch().target.images
+    made = {}
+    for use in ("tutoring", "adaptive", "unadapted"):
+        method = build(use=use, mirror=False)
+        for name, item in method.stateful().items():
+            if name.startswith("student_"):
+                item.eval()
+        made[use] = logits(method.segmenter(), images)
+    state = method.stateful()
+    with torch.inference_mode():
+        assert torch.equal(made["tutoring"], state["student_tutoring"](images))
+        assert torch.equal(made["adaptive"], state["student_adaptive"](1 - images))
+        assert torch.equal(made["unadapted"], state["student_adaptive"](images))
+        method.stateful()["updater_tutoring"].count = 1
+        method.stateful()["updater_adaptive"].count = 1
+        both = method.rehearsal().segment(images)
+        tutored = state["student_tutoring"](images / 2).sigmoid()
+        plain = state["student_adaptive"](images).sigmoid()
+    torch.testing.assert_close(both.logits.sigmoid(), (tutored + plain) / 2)
 
 
-def test_sizes_are_what_the_networks_take(build):
-    method = build(factors=(1, 2, 2, 2))
-    assert (method.sizes.min, method.sizes.multiple_of) == (8, 8)
-    for side in (8, 24, 40):
-        assert method.sizes.allows(side)
-        assert method.translate(torch.rand(1, 1, side, side)).shape[-1] == side
+def test_nothing_is_validated_before_anything_is_learned(build, labelled):
+    method = build(path="adaptive")
+    assert method.rehearsal() is None
+    phase(method, "segment").step(labelled())
+    assert method.rehearsal() is not None
+
+
+def test_the_check_becomes_facts_and_a_verdict(build, batch, labelled):
+    method = build()
+    assert method.facts() == {}
+    losses = phase(method, "check").step(batch())
+    assert set(losses) == {f"{way}_{name}" for way in ("l2u", "u2l") for name in MEASURES}
+    assert all(value.ndim == 0 and torch.isfinite(value) for value in losses.values())
+    facts = method.facts()
+    assert set(facts["translation l2u"]) == set(MEASURES)
+    assert set(facts["measures that favour a path"]) == {"tutoring", "adaptive"}
+    assert method.warnings({name: 0.0 for name in losses}, 1) == ()
+    assert "translation favours" in method.warnings({"tutoring": 0.5, "adaptive": 0.5}, 2)[0]
+
+
+def test_classes_are_learned(build, labelled):
+    method = build(classes=("axon", "myelin"), path="adaptive")
+    phase(method, "segment").step(labelled())
+    assert logits(method.segmenter(), torch.rand(1, 1, 64, 64)).shape == (1, 3, 64, 64)
+
+
+def test_a_tile_that_the_segmenter_cannot_halve_is_told(build):
+    with pytest.raises(ConfigError, match="without remainder"):
+        build(tile=72)
+
+
+def test_nan_in_a_critic_stops(build, batch):
+    method = build()
+    weight = next(method.stateful()["critic_l"].parameters())
+    weight.data[:] = float("nan")
+    with pytest.raises(NonFiniteLoss):
+        phase(method, "translate").step(batch())

@@ -20,7 +20,7 @@ SMOKE = {
 
 def drops(method, batch, steps, window):
     """How far the cycle's and the denoiser's difference fall, mean of first to last steps."""
-    (phase,) = method.phases()
+    phase = method.phases()[0]
     losses = [phase.step(batch(seed)) for seed in range(steps)]
     found = []
     for name in ("cycle", "recover"):

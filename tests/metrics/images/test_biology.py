@@ -7,11 +7,13 @@ import pytest
 from skimage.color import rgb_from_hed
 
 from histokit.metrics.images import (
+    block_correlation,
     correlation,
     count_error,
     dab_correlation,
     densities,
     haematoxylin_ssim,
+    kept_nuclei,
     perceptual_hash_value,
     phv_by_layer,
     positive_fraction,
@@ -85,8 +87,31 @@ def test_counts():
     assert count_error(two, two * 0) is None
 
 
+def test_nuclei_are_kept_lost_or_invented():
+    source, output = np.zeros((20, 20), np.int32), np.zeros((20, 20), np.int32)
+    source[2:6, 2:6], source[10:14, 2:6] = 1, 2
+    output[2:6, 2:7], output[2:6, 12:16], output[10:14, 12:16] = 5, 6, 7
+    assert kept_nuclei(output, source) == pytest.approx(2 / (2 + 2 + 1))
+    assert kept_nuclei(source, source) == 1
+    assert kept_nuclei(source * 0, source * 0) is None
+
+
+def test_blocks_forgive_what_pixels_do_not():
+    """Brown spots in the right half, a few pixels off: no pixel agrees, the region does."""
+    place = np.zeros((128, 128))
+    place[::8, 64::8] = 0.8
+    base = np.full(place.shape, 0.1)
+    here, there = (densities(stained(base, np.roll(place, n, 0)), "IHC") for n in (0, 3))
+    other = densities(stained(base, place[:, ::-1]), "IHC")
+    assert dab_correlation(there, here) < 0.1
+    assert block_correlation(there, here) > 0.99
+    assert block_correlation(other, here) < -0.99
+    small = densities(stained(base[:40, :40], place[:40, :40]), "IHC")
+    assert block_correlation(small, small) is None
+
+
 def test_the_hash_value_of_the_vector(vectors):
     case = vectors("mdcl")["phv"]
     fake, real = (np.array(case[f"{name}_channel_means"]) for name in ("fake", "real"))
     assert perceptual_hash_value(fake, real, case["T"]) == case["expected"]
-    assert phv_by_layer({"layer1": fake}, {"layer1": real}) == {"phv_layer1": case["expected"]}
+    assert phv_by_layer({"layer1": fake}, {"layer1": real}) == {"layer1": case["expected"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
 
 from histokit.errors import DataError
@@ -76,3 +77,22 @@ def test_few_images_make_subsets_of_all_of_the_smaller_set():
 def test_what_cannot_be_compared(x, words):
     with pytest.raises(DataError, match=words):
         frechet_distance(features(3, 4, 0), x)
+
+
+@pytest.mark.parametrize(("counts", "width"), [((300, 260), 64), ((40, 50), 128)])
+def test_both_distances_are_those_of_torch_fidelity(counts, width):
+    pytest.importorskip("torch_fidelity", reason="pip install 'histokit-core[fid]'")
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    rng = np.random.default_rng(5)
+    first, second = (rng.gamma(2.0, 1.0 + 0.1 * k, (n, width)) for k, n in enumerate(counts))
+    tensors = [torch.from_numpy(features) for features in (first, second)]
+    theirs = fid_statistics_to_metric(*map(fid_features_to_statistics, tensors), verbose=False)
+    (fid,) = theirs.values()
+    assert frechet_distance(first, second) == pytest.approx(fid, rel=1e-6)
+    kid = kid_features_to_metric(*tensors, kid_subset_size=30, rng_seed=2020, verbose=False)
+    ours = kernel_distance(first, second, size=30)
+    mean, std = kid.values()
+    assert ours.mean == pytest.approx(mean, rel=1e-6, abs=1e-9)
+    assert ours.std == pytest.approx(std, rel=1e-6)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from histokit.metrics.images import Measure, mean_row, not_computed
+from histokit.metrics import Metric
+from histokit.metrics.images import mean_row, not_computed
 
-PSNR = Measure("psnr", "uint8", "higher", "dB")
+PSNR = Metric("psnr", "uint8", "higher", "dB")
 
 
 def test_means_count_what_has_no_value():

@@ -1,0 +1,79 @@
+"""Opening slides: which library reads which, and which files are slides at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import openslide
+import tifffile
+
+from histokit.errors import DataError
+from histokit.io.raster import Refused
+from histokit.io.slides import Slide
+from histokit.io.slides_openslide import OpenSlideSlide
+from histokit.io.slides_tiff import TiffSlide, pyramid_levels
+
+Backend = Literal["tifffile", "openslide"]
+SLIDE_SUFFIXES = frozenset(
+    (
+        *(".svs", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs"),
+        *(".svslide", ".bif", ".dcm", ".czi", ".avs", ".qptiff"),
+    )
+)
+"""Endings that only slides have."""
+TIFF_SUFFIXES = frozenset((".tif", ".tiff", ".btf", ".tf8"))
+LARGE = 100_000_000
+"""Pixels of a tiled TIFF from which it is taken for a slide even without smaller levels."""
+BACKENDS: Mapping[Backend, Callable[[Path], Slide]] = {
+    "tifffile": TiffSlide,
+    "openslide": OpenSlideSlide,
+}
+"""In the order in which they are tried. Tiles of TIFF are decoded directly where that is enough:
+OpenSlide sees neither the levels nor the pixel size of OME-TIFF, shifts levels whose size is no
+whole part of the full one, and takes several times as long."""
+DAMAGED = (OSError, ValueError, LookupError, ArithmeticError, Refused, openslide.OpenSlideError)
+"""What the libraries raise on a file that they cannot open, with tifffile's own error, which is
+a ValueError."""
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def is_slide(path: Path) -> bool:
+    """Whether a file is a slide and not a plain image: by its ending, or as a tiled TIFF that has
+    several levels or is large. What cannot be opened is no slide.
+    """
+    if path.suffix.lower() in SLIDE_SUFFIXES:
+        return True
+    if path.suffix.lower() not in TIFF_SUFFIXES or not path.is_file():
+        return False
+    try:
+        levels, pixels, tiled = pyramid_levels(path)
+    except (*DAMAGED, tifffile.TiffFileError):
+        return False
+    return tiled and (levels > 1 or pixels > LARGE)
+
+
+def open_slide(path: Path, backend: Backend | None = None) -> Slide:
+    """The slide of a file, opened by the first library that can, or by `backend`.
+
+    Raises DataError, naming the file and what each library said.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist", expected="a slide", hint="check the path")
+    said = []
+    for name, opened in BACKENDS.items():
+        if backend not in (None, name):
+            continue
+        try:
+            return opened(path)
+        except DAMAGED as error:
+            said.append(f"{name}: {str(error) or type(error).__name__}")
+    raise DataError(
+        f"cannot open the slide {path}",
+        expected="SVS, NDPI, MRXS, SCN, BIF, DICOM, OME-TIFF or a tiled TIFF, sound and whole",
+        found="; ".join(said),
+        hint="copy it again from its source, or convert it to a pyramidal TIFF",
+    )

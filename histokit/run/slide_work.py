@@ -1,0 +1,62 @@
+"""What is asked of slides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from histokit.interfaces import Segmenter
+from histokit.run.infer import Windows
+from histokit.run.machine import Machine
+
+
+@dataclass(frozen=True, slots=True)
+class SlideOptions:
+    """What is asked of slides beside what is asked of images.
+
+    Attributes:
+        mask: see `histokit.run.slide_mask.tissue_of`.
+        max_memory: GiB that the process may take.
+        margin: how far blocks look beyond their own area, in pixels of the weights; half of the
+            largest object's size, or more.
+        preview: only draw what would run.
+        core: side of a block's own area, in pixels of the weights; None takes the largest that
+            the memory allows.
+    """
+
+    mask: str = ""
+    max_memory: float = 4.0
+    margin: int = 128
+    preview: bool = False
+    core: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlideWork:
+    """What the slides of one command have in common.
+
+    Attributes:
+        segmenter: in eval mode.
+        machine: where it runs.
+        card: what the weights say of themselves: mpp and classes matter here.
+        out: output folder.
+        mpp: micrometres a pixel of the slides, where the user says so.
+        formats: what is written, from `histokit.run.slide_writers.FORMATS`.
+        windows: how slides are cut.
+        min_confidence: objects of a lower score are dropped.
+        options: see there.
+        about: what the results say of where they come from.
+    """
+
+    segmenter: Segmenter
+    machine: Machine
+    card: Mapping[str, Any]
+    out: Path
+    mpp: float | None
+    formats: Sequence[str]
+    windows: Windows
+    min_confidence: float = 0.0
+    options: SlideOptions = field(default_factory=SlideOptions)
+    about: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,372 @@
+"""Every fault that histokit promises to survive, and the tests that inject it.
+
+``python tests/faults/table.py > tests/faults/README.md`` writes the table for readers.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fault, what is promised of it, the tests of that, and what is not kept or tested yet."""
+
+    number: str
+    fault: str
+    promise: str
+    tests: tuple[str, ...]
+    lacking: str = ""
+
+
+KILL = "tests/faults/test_kill.py"
+FULL = "tests/faults/test_disk_full.py"
+HOSTILE = "tests/faults/test_hostile.py"
+ODD = "tests/faults/test_odd_files.py"
+DAMAGE = "tests/faults/test_mutations.py"
+WAYS = "tests/faults/test_ways.py"
+IMAGES = "tests/io/test_images.py"
+INPUT = "tests/run/test_bad_input.py"
+RESUME = "tests/run/test_resume.py"
+PROMISES = "tests/run/test_promises.py"
+SAFE = "tests/architecture/test_safe.py"
+SCORES = "tests/metrics/test_scores.py"
+CARDS = "tests/registry/test_cards.py"
+
+TABLE = (
+    Line(
+        "1",
+        "`kill -9` at a random moment of training, 50 times",
+        "the last good state is never lost; a resumed run is at most `--checkpoint-every` behind",
+        (f"{KILL}::test_a_training_killed_many_times_ends_as_if_it_never_was",),
+        "`--checkpoint-every` counts steps only, not minutes; going on is asked for by `--resume`",
+    ),
+    Line(
+        "2",
+        "a run that was stopped and resumed",
+        "on the CPU, weights, states and curves equal those of an uninterrupted run bit for bit",
+        (
+            f"{KILL}::test_a_training_killed_many_times_ends_as_if_it_never_was",
+            f"{PROMISES}::test_a_killed_run_resumed_equals_one_that_never_stopped",
+            f"{RESUME}::test_adabn_goes_on_in_each_phase",
+            f"{RESUME}::test_random_numbers_of_the_steps_go_on",
+            f"{RESUME}::test_loading_processes_change_nothing_and_go_on",
+            f"{RESUME}::test_two_processes_agree_and_go_on",
+        ),
+    ),
+    Line(
+        "3",
+        "`kill -9` in the middle of a slide",
+        "the same command again goes on with the chunks that are missing",
+        (),
+        "a slide begins anew; nothing of it is kept until it is whole",
+    ),
+    Line(
+        "4",
+        "`kill -9` while a checkpoint or output is written",
+        "the old file or the new one, whole; what is left over is removed at the next start",
+        (
+            f"{KILL}::test_no_kill_while_writing_loses_a_checkpoint",
+            "tests/io/test_runs.py::test_the_lock_sweeps_left_overs",
+            "tests/io/test_runs.py::test_atomic_keeps_the_old_file_when_writing_fails",
+        ),
+        "left-overs in folders of `predict` and `translate` stay (hidden, `.part`); weights carry "
+        "no checksum, states one for each record",
+    ),
+    Line(
+        "5",
+        "disk full in training, prediction and export",
+        "stops within one write and names the file; old files whole, no half ones; goes on later",
+        (
+            f"{FULL}::test_the_old_file_stays_and_nothing_half",
+            f"{FULL}::test_a_training_stops_keeps_its_state_and_goes_on",
+            f"{FULL}::test_predictions_stop_at_once_and_the_good_ones_stay",
+            "tests/io/test_stores.py::test_a_disk_that_fills_up_leaves_nothing",
+        ),
+        "only `data import` asks for room beforehand; how many MiB are lacking is not said",
+    ),
+    Line(
+        "6",
+        "truncated checkpoint",
+        "is named; nothing is trained from half a state",
+        (
+            f"{INPUT}::test_a_damaged_run_is_not_resumed",
+            "tests/io/test_checkpoints.py::test_truncated_and_missing_states_are_told",
+        ),
+        "one state is kept, so there is no previous one to fall back to",
+    ),
+    Line(
+        "7",
+        "malicious pickle as checkpoint, weights or array",
+        "nothing in a file is ever executed",
+        (
+            f"{HOSTILE}::test_no_gadget_is_run",
+            "tests/io/test_checkpoints.py::test_a_pickle_that_would_run_code_is_refused",
+            "tests/io/test_npz.py::test_python_objects_are_refused",
+            f"{SAFE}::test_no_file_runs_what_it_reads",
+        ),
+    ),
+    Line(
+        "8",
+        "hostile metadata: `../`, absolute names, NUL, 1 GB header, NaN shapes, names twice",
+        "refused with the path; no output leads out of its folder; sizes are checked first",
+        (
+            f"{HOSTILE}::test_hostile_headers_are_refused",
+            f"{HOSTILE}::test_names_that_lead_elsewhere_are_refused",
+            f"{HOSTILE}::test_a_link_out_of_the_folder_is_no_way_out",
+            f"{HOSTILE}::test_deep_and_far_values_are_refused",
+            f"{HOSTILE}::test_hostile_settings_are_refused",
+        ),
+        "a COCO file may name an image outside of its folder, which is then read",
+    ),
+    Line(
+        "9",
+        "archives with `../`, links, devices, bombs",
+        "no archive is ever unpacked to disk",
+        (f"{SAFE}::test_no_file_runs_what_it_reads", f"{SAFE}::test_the_scan_sees_each_sin"),
+        "what a `.geojson.gz` or a spreadsheet unpacks to in memory has no limit",
+    ),
+    Line(
+        "10",
+        "truncated and mutated files, flipped byte, zero byte, text",
+        "the image is named with its reason, the rest is done, exit 5, `failures.json`; no silent "
+        "wrong array in 31 odd files and 10,000 mutations of 8 kinds of file",
+        (
+            f"{ODD}::test_no_silent_wrong_array",
+            f"{DAMAGE}::test_damage_is_refused_or_harmless",
+            f"{DAMAGE}::test_ten_thousand_damages_are_refused_or_harmless",
+            f"{DAMAGE}::test_json_of_a_run_is_refused_or_harmless",
+            f"{IMAGES}::test_cut_files_are_refused_by_name",
+            f"{INPUT}::test_damaged_images_are_named_and_the_good_one_is_done",
+            "tests/run/test_translate.py::test_a_damaged_image_is_counted_and_the_rest_is_done",
+            f"{INPUT}::test_an_image_without_its_mask",
+            "tests/cli/test_data_import.py::test_bad_images_are_listed_and_end_with_5",
+        ),
+    ),
+    Line(
+        "11",
+        "16 bits, alpha, CMYK, palette, EXIF, planar, many pages, 1 bit, float",
+        "images by stated rules, each told once; masks keep their ids or are refused",
+        (
+            f"{ODD}::test_no_silent_wrong_array",
+            f"{IMAGES}::test_a_kind_of_conversion_is_told_once_to_the_logger",
+            f"{IMAGES}::test_masks_that_cannot_be_trusted_are_refused",
+        ),
+    ),
+    Line(
+        "12",
+        "NaN or infinite loss",
+        "stops with step and images; the last good state stays; NaN weights are never saved",
+        (
+            f"{PROMISES}::test_a_loss_that_is_not_finite_stops_with_step_images_and_state",
+            "tests/training/test_updater.py::test_non_finite_loss_changes_nothing",
+            "tests/training/test_loop.py::test_nan_names_step_phase_and_images",
+            "tests/io/test_checkpoints.py::test_non_finite_state_is_refused_and_the_old_file_kept",
+        ),
+    ),
+    Line(
+        "13",
+        "out of memory",
+        "exit 6 and what to lower",
+        (
+            f"{INPUT}::test_memory_that_runs_out_in_training",
+            f"{INPUT}::test_memory_that_runs_out_in_prediction",
+        ),
+        "the batch is not halved by itself; no dry run finds the largest that fits",
+    ),
+    Line(
+        "14a",
+        "the parent of loading processes is killed",
+        "no process of the run is left",
+        (f"{KILL}::test_loading_processes_do_not_outlive_their_parent",),
+        "kept where they are forked; those of a fork server (Linux from Python 3.14 on) stay",
+    ),
+    Line(
+        "14",
+        "a loading process is killed",
+        "it is started again, then its file is named",
+        (),
+        "training ends with an internal error; `--resume` goes on from the last state",
+    ),
+    Line(
+        "15",
+        "a reader that hangs",
+        "nothing waits for ever",
+        (f"{HOSTILE}::test_a_pipe_in_place_of_an_image_is_not_waited_for",),
+        "pipes are refused; a file system that does not answer is waited for",
+    ),
+    Line(
+        "16",
+        "image and mask of different size",
+        "found by `data verify` and before training, with both sizes; never resized",
+        (
+            f"{INPUT}::test_a_mask_of_another_size",
+            "tests/data/test_folder.py::test_a_mask_of_another_size_is_refused_and_found",
+        ),
+    ),
+    Line(
+        "17",
+        "ids with gaps, id 0 only, ids above 65535, one id in two places",
+        "scores do not depend on numbering; pieces of one id are one MultiPolygon",
+        (
+            f"{SCORES}::test_relabelling_changes_nothing",
+            "tests/io/test_geojson.py::test_every_awkward_object_is_valid_exact_and_comes_back",
+        ),
+    ),
+    Line(
+        "18",
+        "empty data set, empty mask, image smaller than a window",
+        "a plain message; scores of empty maps are defined",
+        (
+            f"{INPUT}::test_an_empty_data_set",
+            f"{SCORES}::test_one_empty_map_scores_zero",
+            "tests/run/test_infer.py::test_any_size_goes_in_and_the_same_comes_out",
+        ),
+    ),
+    Line(
+        "19",
+        "two images of one name",
+        "refused before work begins, both named",
+        (
+            f"{INPUT}::test_images_that_cannot_be_told_apart_or_are_not_there",
+            "tests/data/test_folder.py::test_ambiguous_names_are_refused",
+        ),
+    ),
+    Line(
+        "20",
+        "a plugin that raises at import",
+        "the others work; it is listed with its error; using it ends with 4",
+        (
+            f"{INPUT}::test_a_broken_plugin_breaks_nothing_else",
+            f"{CARDS}::test_a_broken_plugin_is_told_and_breaks_nobody",
+        ),
+    ),
+    Line(
+        "21",
+        "two plugins of one name",
+        "refused when that name is used, both named; `distribution:name` selects",
+        (f"{CARDS}::test_two_distributions_with_one_name",),
+    ),
+    Line(
+        "22",
+        "a plugin that breaks the interface",
+        "told at load or at the first batch with the rule; a kit checks it beforehand",
+        (
+            "tests/run/test_infer.py::test_a_segmenter_that_breaks_its_promise_is_told",
+            "tests/run/test_translate.py::test_broken_promises_are_told",
+            "tests/training/test_loop.py::test_a_step_that_returns_anything_else_breaks_the_contract",
+        ),
+    ),
+    Line(
+        "23",
+        "Ctrl-C once or twice, SIGTERM",
+        "once: the step ends, the state is saved, exit 130; twice: at once",
+        (
+            f"{PROMISES}::test_a_stop_on_request_saves_and_says_how_to_go_on",
+            "tests/run/test_signals.py::test_the_first_signal_asks_and_the_second_passes",
+        ),
+    ),
+    Line(
+        "24",
+        "an output folder that cannot be written in",
+        "told before anything is loaded",
+        (f"{INPUT}::test_an_output_folder_that_cannot_be",),
+    ),
+    Line(
+        "25",
+        "two processes on one run folder",
+        "the second ends with 8 and names the first; the lock of a dead process is free",
+        (
+            f"{INPUT}::test_a_run_in_use_is_left_alone",
+            "tests/io/test_runs.py::test_a_second_process_is_refused_and_told_who_holds_it",
+        ),
+    ),
+    Line(
+        "26",
+        "paths with spaces, accents, line breaks, 255 bytes, links, relative, read-only input",
+        "images are read and results written under such names, or the one image is named",
+        (f"{WAYS}::test_images_under_odd_paths",),
+        "tried for `predict` alone",
+    ),
+    Line(
+        "27",
+        "picture bomb, header bomb, circular TIFF",
+        "the size is read first; too large is refused before memory is taken",
+        (
+            f"{IMAGES}::test_bombs_are_refused_from_the_header",
+            f"{IMAGES}::test_the_limit_is_exact",
+            f"{HOSTILE}::test_a_circle_of_tiff_pages_ends",
+        ),
+        "whole images have a limit, slides none",
+    ),
+    Line(
+        "28",
+        "an image that vanishes or shrinks while others are read",
+        "it is named, the rest is done",
+        (f"{WAYS}::test_an_image_that_vanishes_is_named_and_the_rest_is_done",),
+    ),
+    Line(
+        "29",
+        "closed stdout, full log disk, clock that jumps",
+        "a reader that left is no error",
+        ("tests/cli/test_app.py::test_a_reader_that_left_is_met_quietly",),
+        "log and states share a disk: where it is full the run stops (line 5); no test moves the "
+        "clock",
+    ),
+    Line(
+        "30",
+        "files of a newer or older version",
+        "every file says its format; another one is refused by number",
+        (
+            "tests/io/test_runs.py::test_open_refuses_what_is_no_run",
+            "tests/io/test_stores.py::test_other_files_are_told",
+        ),
+        "there is one release of the format so far; runs do not name the version that made them "
+        "when refused",
+    ),
+    Line(
+        "31",
+        "GeoJSON or JSON whose writing is interrupted",
+        "whole or not there; NaN is never written",
+        (
+            f"{FULL}::test_the_old_file_stays_and_nothing_half",
+            "tests/io/test_geojson.py::test_no_number_that_json_lacks_is_written",
+        ),
+    ),
+    Line(
+        "32",
+        "a machine without a network",
+        "nothing is fetched unless it is asked for",
+        (f"{SAFE}::test_no_file_runs_what_it_reads",),
+        "no code of ours opens a connection; timm and torch-fidelity do where weights of theirs "
+        "are asked for",
+    ),
+)
+
+HEAD = """\
+# Faults that histokit is tested against
+
+Each line is a fault, what is promised, and the tests that inject it. What is not kept yet, or not
+tested, stands in the last column. This file is made by `python tests/faults/table.py`; a test
+compares it with the code. Tests that take minutes are marked `slow`:
+`python -m pytest -m slow tests/faults`. A loop of trainings, kills and damage to run for as long
+as you like: `python tests/soak.py --minutes 60`.
+
+| # | Fault | Promise | Tests | Not yet |
+|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The table as Markdown."""
+    rows = []
+    for line in TABLE:
+        tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in line.tests)
+        cells = (line.number, line.fault, line.promise, tests, line.lacking)
+        rows.append("| " + " | ".join(cells) + " |")
+    return HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

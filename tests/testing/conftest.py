@@ -1,0 +1,5 @@
+"""The data of whole commands."""
+
+from command import pair
+
+__all__ = ["pair"]
