@@ -245,7 +245,8 @@ def _from_weights(
 def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:
     for run in list_runs(runs):
         settings = run.settings()
-        same = settings["method"] == spec.name and preset in ("", settings.get("preset", ""))
+        presets = str(settings.get("preset", "")).split(",")
+        same = settings["method"] == spec.name and (not preset or preset in presets)
         if same and run.best.exists() and run.state().get("status") == "finished":
             return run
     return None

@@ -7,37 +7,44 @@ from numpy.typing import NDArray
 
 from histokit.tiling.grid import Grid
 
+NEAR = 16
+"""How many lines on either side a border is compared with: the same tissue, and not bare glass."""
+
 
 def seam_index(image: NDArray[np.uint8], layout: Grid) -> float | None:
-    """Gradient energy across the borders of windows over that everywhere else.
+    """Gradient energy across the borders of windows over that of the lines near them.
 
     The energy of the line between two rows (columns) is the mean squared difference of the pixels
     on its two sides; a border is a line where some window's output begins or ends inside the
-    image. 1 means that borders look like any other line, more that they show. A slow drift of
-    colour from window to window, spread by blending over the whole overlap, does not show here.
+    image. 1 means that borders look like the lines around them, more that they show. A slow drift
+    of colour from window to window, spread by blending over the whole overlap, does not show here.
 
     Args:
         image: [H W C] or [H W].
         layout: the windows that it was stitched from.
 
     None where there is a single window, or no line but borders. An image without any gradient
-    inside has 1 where its borders have none either, and infinity where they have.
+    near them has 1 where its borders have none either, and infinity where they have.
     """
     if len(layout) == 1:
         return None
     values = np.atleast_3d(image).astype(np.float32)
-    border, inside = [], []
+    border, near = [], []
     for axis, starts in ((0, layout.tops), (1, layout.lefts)):
         energy = np.square(np.diff(values, axis=axis)).mean(axis=(1 - axis, 2))
         seams = _borders(starts, layout.output, values.shape[axis])
-        border.append(energy[seams])
-        inside.append(np.delete(energy, seams))
-    at, off = np.concatenate(border), np.concatenate(inside)
-    if not at.size or not off.size:
+        others = np.setdiff1d(np.arange(len(energy)), seams)
+        for seam in seams:
+            around = energy[others[np.abs(others - seam) <= NEAR]]
+            if around.size:
+                border.append(energy[seam])
+                near.append(around.mean())
+    if not border:
         return None
-    if off.mean() == 0:
-        return 1.0 if at.mean() == 0 else float("inf")
-    return float(at.mean() / off.mean())
+    at, off = float(np.mean(border)), float(np.mean(near))
+    if off == 0:
+        return 1.0 if at == 0 else float("inf")
+    return at / off
 
 
 def _borders(starts: tuple[int, ...], output: int, size: int) -> NDArray[np.intp]:

@@ -62,6 +62,8 @@ def test_the_newest_finished_run_of_the_method_is_taken_and_named(runs):
 def test_a_preset_that_is_named_must_be_that_of_the_run(runs):
     _run(runs, 3).write_state(status="finished")
     assert _loaded("source-only:cpu", runs).run == _run(runs, 2)
+    _rewrite(_run(runs, 2), preset="short,cpu")
+    assert _loaded("source-only:cpu", runs).run == _run(runs, 2)
     _rewrite(_run(runs, 2), preset="")
     with pytest.raises(UsageError, match="histokit train source-only --preset cpu"):
         _loaded("source-only:cpu", runs)
