@@ -82,6 +82,12 @@ class RunConfig(BaseModel):
         description="Factor on target images beside their pixel size, where their structures are "
         "larger or smaller than the source's; 0 estimates it.",
     )
+    channels_last: bool = Field(
+        False, description="Keep the channels of a pixel together in memory; for recent GPUs."
+    )
+    compile: bool = Field(
+        False, description="Compile the networks: the first steps take minutes, later ones less."
+    )
     tensorboard: bool = Field(False, description="Also write TensorBoard events (an extra).")
 
     @model_validator(mode="after")

@@ -239,7 +239,8 @@ class Draws:
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
     """How batches are made: size, window side, augmentation, seed, the share of this process
-    (`rank` of `world`), and the share of a batch whose windows lie around an object.
+    (`rank` of `world`), the share of a batch whose windows lie around an object, and whether images
+    are laid out channels last.
     """
 
     batch: int
@@ -249,6 +250,7 @@ class FeedSettings:
     rank: int = 0
     world: int = 1
     oversample: float = 0.0
+    channels_last: bool = False
 
     def around_object(self, place: int) -> bool:
         """Whether the window at a place of the batch lies around an object: the last ones do."""
@@ -360,7 +362,10 @@ class Feeds:
 
     def _images(self, pixels: torch.Tensor, draws: Draws) -> torch.Tensor:
         images = pixels.to(self.device, non_blocking=True).float().div_(255)
-        return apply_stain(apply_geometry(images, draws.geometries), draws.geometries)
+        images = apply_stain(apply_geometry(images, draws.geometries), draws.geometries)
+        if self.settings.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images
 
     def _unlabelled(self, draws: Draws) -> Unlabelled:
         return Unlabelled(self._images(draws.images, draws), draws.keys)

@@ -122,6 +122,7 @@ def open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
         augment=cast(Augment, windows.augment),
         seed=plan.run.seed,
         oversample=windows.oversample,
+        channels_last=plan.run.channels_last,
         rank=machine.rank,
         world=machine.world,
     )

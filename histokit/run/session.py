@@ -21,6 +21,7 @@ from histokit.run.cards import model_card, weights_card
 from histokit.run.context import context_of
 from histokit.run.domains import Domain
 from histokit.run.events import Event, Finished, Noted, Started, Validated
+from histokit.run.hasten import hasten
 from histokit.run.inputs import labels_read, open_domains, open_feeds
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.meter import Meter
@@ -74,6 +75,11 @@ class Session:
         context = context_of(plan, machine, domains)
         method: Method = plan.spec.load().build(plan.config, context)
         notes += narrow_windows(method, context.tile)
+        hasten(
+            networks_of(method.stateful()).values(),
+            channels_last=plan.run.channels_last,
+            compiled=plan.run.compile,
+        )
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = open_feeds(plan, machine, domains)
         if machine.rank == 0:
