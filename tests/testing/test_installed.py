@@ -10,7 +10,7 @@ from histokit.testing import check_dataset, check_method, check_network
 CUT = "its norms are those of sampled patches where an image is cut, and of the image where not"
 DROPOUT = "its authors' dropout is never off"
 DECLARED = {
-    "reinhard": {"sizes": "a window of one pixel has no spread of colours"},
+    "reinhard": {"tiled": "it matches the colours of each window"},
     "mdcl-unpaired": {"tiled": CUT},
     "attention-unet-jimenez-released": {"repeatable": DROPOUT, "inert": DROPOUT},
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.color import lab2rgb, rgb2lab
 from torch import nn
 
-from histokit.interfaces import Context, Method, Phase, Stateful, Translator
+from histokit.interfaces import Context, Method, Phase, Sizes, Stateful, Translator
 from histokit_baselines.config import ReinhardConfig
 from histokit_baselines.reference import read_references
 
@@ -51,6 +51,11 @@ class Reinhard(Method, Translator):
     def phases(self) -> Sequence[Phase]:
         """None."""
         return []
+
+    @property
+    def sizes(self) -> Sizes:
+        """At least 2 pixels: a single one has no spread of colours."""
+        return Sizes(min=2)
 
     def translate(self, images: Images) -> Images:
         """The images with the colours of the reference; colours outside of RGB are cut."""
