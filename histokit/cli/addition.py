@@ -8,7 +8,8 @@ from histokit.cli import console
 from histokit.cli.evaluate import interval, number
 from histokit.cli.events import shown
 from histokit.cli.options import CommonFlags
-from histokit.errors import PartialFailure, UsageError
+from histokit.cli.sweep import cells_json, means_json, require_all
+from histokit.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +78,6 @@ def _show(addition: Addition, *, json: bool) -> None:
 
 
 def _tell(addition: Addition, page: Path, *, json: bool) -> None:
-    sweep = addition.sweep
-    failed = [(str(sweep.cells[place]), why) for place, why in sorted(sweep.failed.items())]
     if json:
         console.result_json(as_json(addition, page))
     else:
@@ -89,35 +88,21 @@ def _tell(addition: Addition, page: Path, *, json: bool) -> None:
             rows.append([point.added, point.arm, *cells, f"{point.seeds}/{point.asked}", point.n])
         console.table(rows, ["added", "arm", "dice", "95 % interval", "seeds", "images"])
         console.result(f"page: {page}")
-    if failed:
-        raise PartialFailure(
-            f"{len(failed)} of {len(sweep.cells)} trainings failed:\n"
-            + "\n".join(f"  {cell}: {why}" for cell, why in failed),
-            hint="the same command again tries only these",
-        )
+    require_all(addition.sweep)
 
 
 def as_json(addition: Addition, page: Path) -> dict[str, Any]:
     """An addition as the machine-readable result."""
-    sweep = addition.sweep
     return {
         "page": page,
-        "cells": len(sweep.cells),
-        "runs": [run.path for _, run in sorted(sweep.done.items())],
-        "failed": [
-            {"cell": str(sweep.cells[place]), "reason": why}
-            for place, why in sorted(sweep.failed.items())
-        ],
+        **cells_json(addition.sweep),
         "points": [
             {
                 "arm": point.arm,
                 "added": point.added,
                 "seeds": point.seeds,
                 "images": point.n,
-                "metrics": {
-                    name: {"mean": s.mean, "low": s.low, "high": s.high, "n": s.n}
-                    for name, s in point.summaries.items()
-                },
+                "metrics": means_json(point.summaries),
             }
             for point in addition.points()
         ],

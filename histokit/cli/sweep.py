@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from histokit.cli.lazy import Command
 from histokit.errors import PartialFailure
 
 if TYPE_CHECKING:
+    from histokit.metrics.table import Summary
     from histokit.run.leaderboard import Standing
     from histokit.run.sweep import Sweep
 
@@ -70,12 +72,7 @@ def sweep(
         console.result_json(as_json(grid, lines, page))
     else:
         _tell(lines, page)
-    if grid.failed:
-        raise PartialFailure(
-            f"{len(grid.failed)} of {len(grid.cells)} trainings failed:\n"
-            + "\n".join(f"  {grid.cells[p]}: {why}" for p, why in sorted(grid.failed.items())),
-            hint="the same command again tries only these",
-        )
+    require_all(grid)
 
 
 def _tell(lines: list[Standing], page: Path) -> None:
@@ -98,12 +95,7 @@ def as_json(grid: Sweep, lines: list[Standing], page: Path) -> dict[str, Any]:
     """A sweep as the machine-readable result."""
     return {
         "leaderboard": page,
-        "cells": len(grid.cells),
-        "runs": [run.path for _, run in sorted(grid.done.items())],
-        "failed": [
-            {"cell": str(grid.cells[place]), "reason": why}
-            for place, why in sorted(grid.failed.items())
-        ],
+        **cells_json(grid),
         "standings": [
             {
                 "source": s.source,
@@ -111,11 +103,38 @@ def as_json(grid: Sweep, lines: list[Standing], page: Path) -> dict[str, Any]:
                 "method": s.method,
                 "seeds": s.seeds,
                 "images": s.n,
-                "metrics": {
-                    name: {"mean": m.mean, "low": m.low, "high": m.high, "n": m.n}
-                    for name, m in s.summaries.items()
-                },
+                "metrics": means_json(s.summaries),
             }
             for s in lines
         ],
     }
+
+
+def cells_json(grid: Sweep) -> dict[str, Any]:
+    """How many trainings there are, the runs of those that are done, and why others failed."""
+    return {
+        "cells": len(grid.cells),
+        "runs": [run.path for _, run in sorted(grid.done.items())],
+        "failed": [
+            {"cell": str(grid.cells[place]), "reason": why}
+            for place, why in sorted(grid.failed.items())
+        ],
+    }
+
+
+def means_json(summaries: Mapping[str, Summary]) -> dict[str, Any]:
+    """Mean and interval of each metric, and how many images they are of."""
+    return {
+        name: {"mean": s.mean, "low": s.low, "high": s.high, "n": s.n}
+        for name, s in summaries.items()
+    }
+
+
+def require_all(grid: Sweep) -> None:
+    """Raises PartialFailure, with the reasons, where trainings failed."""
+    if grid.failed:
+        raise PartialFailure(
+            f"{len(grid.failed)} of {len(grid.cells)} trainings failed:\n"
+            + "\n".join(f"  {grid.cells[p]}: {why}" for p, why in sorted(grid.failed.items())),
+            hint="the same command again tries only these",
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,7 @@ from scipy import io
 
 from histokit.data.arrays import exact_ids
 from histokit.errors import DataError
-
-DAMAGED = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    io.matlab.MatReadError,
-)
-"""What SciPy raises on a file that is damaged or of another version."""
+from histokit.io.matlab import DAMAGED
 
 
 def read_mat(path: Path, needed: str, *others: str) -> dict[str, NDArray[Any]]:

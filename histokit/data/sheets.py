@@ -12,7 +12,8 @@ from histokit.errors import DataError
 MOST_BYTES = 1 << 24
 FIRST_SHEET, WORDS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
 DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-"""What zipfile raises on a file that is damaged, locked or of another kind."""
+"""What zipfile raises on a file that is damaged, locked (RuntimeError) or packed in a way that it
+does not know (NotImplementedError)."""
 
 
 def read_sheet(path: Path) -> list[list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,22 +13,9 @@ from scipy import io
 
 from histokit.errors import DataError
 from histokit.io.files import read_json
+from histokit.io.matlab import DAMAGED
 from histokit.io.rings import Ids, rasterise
 
-DAMAGED = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-    io.matlab.MatReadError,
-)
-"""What SciPy raises on a file that is damaged or of another version."""
 LARGEST = 2**31 - 1
 FARTHEST = 1e6
 """Pixels from the corner; an outline is drawn pixel by pixel, so one far off would fill memory."""

@@ -53,7 +53,7 @@ class TiffSlide(Slide):
             self._pages = _level_pages(self._file)
             for page in self._pages:
                 _check(page)
-        except Exception:
+        except Exception:  # any: the file is let go of, and the error goes on as it is
             self._file.close()
             raise
         self.levels = tuple(Level(page.imagewidth, page.imagelength) for page in self._pages)

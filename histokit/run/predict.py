@@ -21,18 +21,16 @@ from histokit.errors import (
     HistokitError,
     UsageError,
 )
-from histokit.interfaces import Instances, Segmenter
+from histokit.interfaces import Instances, Maps, Segmenter
 from histokit.io.files import DiskError, atomic, require_folder, write_json
 from histokit.io.geojson import write_geojson
 from histokit.io.images import read_image
 from histokit.io.labels import write_label_tiff
 from histokit.io.probabilities import write_probabilities
 from histokit.io.slides_open import SLIDE_SUFFIXES, is_slide
-from histokit.postprocess.pieces import keep_confident
-from histokit.run.domains import rescale_image, resize_ids
 from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Predicted
 from histokit.run.folder_work import scale_factor, tell_failures, write_failures
-from histokit.run.infer import Windows, decode, probabilities, segment_image
+from histokit.run.infer import Windows, probabilities
 from histokit.run.ledger import AGREEMENT, Line, in_words, line_of, write_ledger
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, segmenter_of
@@ -41,6 +39,7 @@ from histokit.run.provenance import environment
 from histokit.run.slide_work import SlideOptions, SlideWork
 from histokit.run.slides import predict_slide
 from histokit.run.translators import load_with
+from histokit.run.whole import segment_whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
 FORMATS = ("labels", "probabilities", "geojson", "geojson.gz", "table", "overlay")
@@ -217,14 +216,37 @@ def _one(
     trained: Trained,
 ) -> tuple[Instances, Line]:
     image = read_image(path)
-    scaled = rescale_image(image, factor)
-    maps = segment_image(segmenter, scaled, machine, options.windows)
-    every = decode(segmenter, maps)
-    found = keep_confident(every, options.min_confidence)
-    line = line_of(path, scaled, maps, every, found)
-    if factor != 1.0:
-        ids = resize_ids(found.ids, (image.shape[0], image.shape[1]))
-        found = Instances(ids, found.classes, found.scores)
+    whole = segment_whole(
+        segmenter, image, factor, machine, options.windows, options.min_confidence
+    )
+    line = line_of(path, whole.seen, whole.maps, whole.every, whole.instances)
+    _write_maps(path, whole.maps, factor, options)
+    _write_objects(path, image, whole.instances, factor, options, trained)
+    return whole.instances, line
+
+
+def _write_maps(path: Path, maps: Maps, factor: float, options: PredictOptions) -> None:
+    """Writes probabilities, and the agreement of several networks where there is one."""
+    if "probabilities" not in options.formats:
+        return
+    name, out = f"{path.stem}.h5", options.out
+    about: dict[str, str | float] = {"image": path.name, "activation": maps.activation}
+    about["scale"] = factor
+    write_probabilities(out / "probabilities" / name, probabilities(maps), attributes=about)
+    if AGREEMENT in maps.extra:
+        agreement = maps.extra[AGREEMENT][0].clamp(0, 1).numpy()
+        write_probabilities(out / AGREEMENT / name, agreement, attributes=about)
+
+
+def _write_objects(
+    path: Path,
+    image: NDArray[np.uint8],
+    found: Instances,
+    factor: float,
+    options: PredictOptions,
+    trained: Trained,
+) -> None:
+    """Writes the objects in each format that was asked for."""
     mpp = options.mpp or (trained.card.get("mpp") if factor == 1.0 else None)
     name, out = path.stem, options.out
     if "labels" in options.formats:
@@ -235,16 +257,6 @@ def _one(
             mpp=mpp,
             provenance=about if found.classes else None,
         )
-    if "probabilities" in options.formats:
-        attributes: dict[str, str | float] = {"image": path.name, "activation": maps.activation}
-        attributes["scale"] = factor
-        write_probabilities(
-            out / "probabilities" / f"{name}.h5", probabilities(maps), attributes=attributes
-        )
-        if AGREEMENT in maps.extra:
-            agreement = maps.extra[AGREEMENT][0].clamp(0, 1).numpy()
-            path_of_map = out / AGREEMENT / f"{name}.h5"
-            write_probabilities(path_of_map, agreement, attributes=attributes)
     names = tuple(trained.card.get("classes", ()))
     for ending in ("geojson", "geojson.gz"):
         if ending in options.formats:
@@ -255,7 +267,6 @@ def _one(
             add(found, image, (0, 0), 0)
     if "overlay" in options.formats:
         _write_png(out / "overlay" / f"{name}.png", outlined(image, found.ids))
-    return found, line
 
 
 def outlined(image: NDArray[np.uint8], ids: NDArray[np.int32]) -> NDArray[np.uint8]:

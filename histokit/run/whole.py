@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skimage.transform import resize
 
 from histokit.interfaces import Instances, Maps, Segmenter, Translator
+from histokit.postprocess.pieces import keep_confident
 from histokit.run.domains import rescale_image, resize_ids
 from histokit.run.infer import Windows, decode, segment_image
 from histokit.run.machine import Machine
@@ -18,10 +19,19 @@ from histokit.run.translate_image import Translation, translate_image
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """A segmented image: its objects at its own size, and the maps at that of the weights."""
+    """A segmented image.
+
+    Attributes:
+        instances: the objects that were kept, at the size of the image.
+        every: all objects, at the pixel size of the weights.
+        maps: of the image at the pixel size of the weights.
+        seen: the image at that size, uint8 [h w 3].
+    """
 
     instances: Instances
+    every: Instances
     maps: Maps
+    seen: NDArray[np.uint8]
 
 
 def segment_whole(
@@ -30,6 +40,7 @@ def segment_whole(
     factor: float,
     machine: Machine,
     windows: Windows,
+    min_confidence: float = 0.0,
 ) -> Segmented:
     """The objects of an image of any size.
 
@@ -39,15 +50,18 @@ def segment_whole(
         factor: brings it to the pixel size of the weights.
         machine: where the network runs.
         windows: how it is cut.
+        min_confidence: objects of a lower score are dropped.
 
     Raises what `segment_image` and `decode` raise.
     """
-    maps = segment_image(segmenter, rescale_image(image, factor), machine, windows)
-    found = decode(segmenter, maps)
+    seen = rescale_image(image, factor)
+    maps = segment_image(segmenter, seen, machine, windows)
+    every = decode(segmenter, maps)
+    found = keep_confident(every, min_confidence)
     if factor != 1.0:
         ids = resize_ids(found.ids, (image.shape[0], image.shape[1]))
         found = Instances(ids, found.classes, found.scores)
-    return Segmented(found, maps)
+    return Segmented(found, every, maps, seen)
 
 
 def translate_whole(
