@@ -70,8 +70,10 @@ class Preset:
     Attributes:
         summary: one line for `histokit methods info`.
         overrides: settings that differ from the defaults.
-        weights: file name of published weights, looked for in the plugin package and in the
-            folder of ``HISTOKIT_WEIGHTS``; empty where there are none.
+        weights: file name of published weights, looked for in the folder of
+            ``HISTOKIT_WEIGHTS``, in the plugin package and in what was fetched from `hub`; empty
+            where there are none.
+        hub: ``owner/name`` on the Hugging Face hub that holds `weights`; empty for none.
         mpp: micrometres a pixel that the weights expect.
         stain_in, stain_out: stains, such as ``HE`` and ``IHC``.
         classes: names of the object classes.
@@ -80,6 +82,7 @@ class Preset:
     summary: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
+    hub: str = ""
     mpp: float | None = None
     stain_in: str = ""
     stain_out: str = ""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from histokit.run.context import RunContext, context_of_card
 from histokit.run.later import later_preset, require_later
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.probe import check_probe, probe
+from histokit.run.published import hub_line, published_weights
 
 CARD_KEYS = ("method", "settings", "tile", "mpp", "probe", "kept", "selection")
 """What the card of a weights file must say for the weights to be used."""
@@ -105,7 +104,7 @@ def load_trained(
     if newest is not None:
         note = f"newest finished run of {spec.name}: {newest.path}"
         return _from_run(newest, machine, runs, note, chosen)
-    shipped = _preset_weights(spec, parsed.preset)
+    shipped = published_weights(spec, parsed.preset)
     if shipped is not None:
         return _from_weights(shipped, machine, runs, None, f"weights of {ref}: {shipped}", chosen)
     raise _no_weights(spec, parsed.preset, runs)
@@ -254,24 +253,13 @@ def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:
 
 def _no_weights(spec: MethodSpec, preset: str, runs: Path) -> UsageError:
     option = f" --preset {preset}" if preset else ""
-    data = "--source DATASET --target DATASET"
+    data = "--pairs DATASET" if spec.access is Access.PAIRS else "--source DATASET --target DATASET"
+    ways = [hub_line(spec, preset), f"histokit train {spec.name}{option} {data}"]
     return UsageError(
         f"there are no trained weights of {spec.name}{':' + preset if preset else ''}",
         expected=f"a finished run in {runs}, or --run FOLDER",
-        hint=f"histokit train {spec.name}{option} "
-        + ("--pairs DATASET" if spec.access is Access.PAIRS else data),
+        hint=", or ".join(filter(None, ways)),
     )
-
-
-def _preset_weights(spec: MethodSpec, preset: str) -> Path | None:
-    """The file of published weights of a preset: in HISTOKIT_WEIGHTS, or beside the plugin."""
-    name = find_preset(spec, preset).weights if preset else ""
-    if not name:
-        return None
-    folders = [Path(os.environ["HISTOKIT_WEIGHTS"])] if "HISTOKIT_WEIGHTS" in os.environ else []
-    module = import_module(spec.factory.partition(":")[0].partition(".")[0])
-    folders.append(Path(module.__file__ or ".").parent / "weights")
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def _at_rest(method: Method) -> Method:

@@ -14,6 +14,7 @@ from histokit.interfaces import Access
 from histokit.io.checkpoints import load_weights, save_weights
 from histokit.io.runs import RunFolder
 from histokit.run import models
+from histokit.run import published as published_
 from histokit.run.models import load_segmenter, load_trained, load_translator
 from toys import cpu, plan, trained
 
@@ -147,12 +148,15 @@ def test_weights_that_behave_otherwise_fail_the_verification(made, tmp_path):
 def published(made, monkeypatch, tmp_path):
     """A method whose preset cpu has published weights called ``cpu.safetensors``."""
     spec = models.find_method("source-only")
-    preset = replace(spec.presets["cpu"], weights="cpu.safetensors")
+    preset = replace(spec.presets["cpu"], weights="cpu.safetensors", hub="lab/nuclei")
     shipping = replace(spec, presets={"cpu": preset})
     monkeypatch.setattr(models, "find_method", lambda name: shipping)
     plugin = tmp_path / "plugin" / "__init__.py"
-    monkeypatch.setattr(models, "import_module", lambda name: type("M", (), {"__file__": plugin}))
+    monkeypatch.setattr(
+        published_, "import_module", lambda name: type("M", (), {"__file__": plugin})
+    )
     monkeypatch.delenv("HISTOKIT_WEIGHTS", raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     return RunFolder(made).best, plugin.parent / "weights"
 
 
@@ -176,6 +180,22 @@ def test_the_folder_of_the_environment_wins(published, tmp_path, monkeypatch):
     _put(file, beside)
     placed = _put(file, tmp_path / "own")
     monkeypatch.setenv("HISTOKIT_WEIGHTS", str(tmp_path / "own"))
+    assert str(placed) in _loaded("source-only:cpu", tmp_path / "runs").note
+
+
+def test_what_was_fetched_from_the_hub_comes_last(published, tmp_path):
+    file, beside = published
+    with pytest.raises(UsageError) as caught:
+        _loaded("source-only:cpu", tmp_path / "runs")
+    fetch, _, train = caught.value.hint.partition(", or ")
+    assert fetch == "hf download lab/nuclei cpu.safetensors"
+    assert train.startswith("histokit train source-only --preset cpu")
+    folder = tmp_path / "hub" / "models--lab--nuclei"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("c0ffee\n")
+    fetched = _put(file, folder / "snapshots" / "c0ffee")
+    assert str(fetched) in _loaded("source-only:cpu", tmp_path / "runs").note
+    placed = _put(file, beside)
     assert str(placed) in _loaded("source-only:cpu", tmp_path / "runs").note
 
 
