@@ -10,6 +10,11 @@ def step_decay(every: int, factor: float) -> Callable[[int], float]:
     return lambda step: factor ** (step // every)
 
 
+def tenfold_drops(every: int) -> Callable[[int], float] | None:
+    """A tenth of it after each full `every` steps done; None, for no change, where it is 0."""
+    return step_decay(every, 0.1) if every else None
+
+
 def linear_decay(start: int, end: int) -> Callable[[int], float]:
     """1 until step `start`, then in a straight line to 0 at step `end`, and 0 after it."""
     span = max(end - start, 1)

@@ -22,6 +22,7 @@ from histokit.interfaces import (
     Unlabelled,
 )
 from histokit.nn.segmenter import NetworkSegmenter
+from histokit.training.schedule import tenfold_drops
 from histokit.training.updater import Updater
 from histokit_baselines.config import AdaBNConfig
 from histokit_baselines.supervised import supervised_step
@@ -52,7 +53,9 @@ class AdaBN(Method, Adapter):
                 f"network {config.network!r} has no BatchNorm layer, so AdaBN would change nothing",
                 hint="choose another --network",
             )
-        return cls(config, network, context.updater([network.module], config.lr))
+        drops = tenfold_drops(config.lr_drop_every)
+        updater = context.updater([network.module], config.lr, schedule=drops)
+        return cls(config, network, updater)
 
     def stateful(self) -> Mapping[str, Stateful]:
         """The network and its updater."""

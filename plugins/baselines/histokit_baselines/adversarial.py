@@ -25,6 +25,7 @@ from histokit.interfaces import (
 )
 from histokit.losses.segmentation import full_precision
 from histokit.nn.segmenter import NetworkSegmenter
+from histokit.training.schedule import tenfold_drops
 from histokit.training.updater import Updater
 from histokit_baselines.alignment import (
     SOURCE,
@@ -79,12 +80,15 @@ class AdversarialOutput(Method, Adapter):
         network = context.network(config.network, context.channels, context.outputs)
         _check_tile(config.tile, network)
         discriminator = MapDomains(CHANNELS[config.maps]).to(context.device)
+        drops = tenfold_drops(config.lr_drop_every)
         return cls(
             config,
             network,
             discriminator,
-            context.updater([network.module], config.lr),
-            context.updater([discriminator], config.lr_opponent, betas=OPPONENT_BETAS),
+            context.updater([network.module], config.lr, schedule=drops),
+            context.updater(
+                [discriminator], config.lr_opponent, betas=OPPONENT_BETAS, schedule=drops
+            ),
         )
 
     def stateful(self) -> Mapping[str, Stateful]:

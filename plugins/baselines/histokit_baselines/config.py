@@ -17,6 +17,9 @@ class SupervisedConfig(MethodConfig):
     batch: int = Field(4, ge=1, description="Images a step.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
     lr: float = Field(1e-4, gt=0, description="Adam learning rate.")
+    lr_drop_every: int = Field(
+        0, ge=0, description="Steps between two tenfold drops of the learning rate; 0 for none."
+    )
     augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Geometric augmentation."
     )
@@ -33,6 +36,9 @@ class AdaBNConfig(MethodConfig):
     batch: int = Field(4, ge=1, description="Images a step.")
     tile: int = Field(256, ge=16, description="Side of a training window in pixels.")
     lr: float = Field(1e-4, gt=0, description="Adam learning rate.")
+    lr_drop_every: int = Field(
+        0, ge=0, description="Steps between two tenfold drops of the learning rate; 0 for none."
+    )
     augment: Literal["none", "flip", "rotate", "flip+rotate", "dihedral", "dihedral+stain"] = Field(
         "flip+rotate", description="Geometric augmentation."
     )
@@ -51,6 +57,9 @@ class DannConfig(MethodConfig):
         "flip+rotate", description="Random changes of the training windows."
     )
     lr: float = Field(1e-4, gt=0, description="Adam learning rate of network and classifier.")
+    lr_drop_every: int = Field(
+        0, ge=0, description="Steps between two tenfold drops of the learning rate; 0 for none."
+    )
     tap: str = Field("decoder_last", description="Feature map of the network that is aligned.")
     classifier: Literal["pixel", "image"] = Field(
         "pixel", description="A domain for each pixel (1x1 convolution) or for each image."
@@ -74,6 +83,9 @@ class AdversarialConfig(MethodConfig):
     )
     lr: float = Field(1e-4, gt=0, description="Adam learning rate of the network.")
     lr_opponent: float = Field(1e-4, gt=0, description="Adam learning rate of the discriminator.")
+    lr_drop_every: int = Field(
+        0, ge=0, description="Steps between two tenfold drops of the learning rates; 0 for none."
+    )
     maps: Literal["probabilities", "entropy"] = Field(
         "probabilities", description="What the discriminator sees: AdaptSegNet or ADVENT."
     )

@@ -22,6 +22,7 @@ from histokit.interfaces import (
 )
 from histokit.nn.segmenter import NetworkSegmenter
 from histokit.nn.taps import tap_path, with_tap
+from histokit.training.schedule import tenfold_drops
 from histokit.training.updater import Updater
 from histokit_baselines.alignment import (
     SOURCE,
@@ -72,7 +73,8 @@ class Dann(Method, Adapter):
         network = context.network(config.network, context.channels, context.outputs)
         channels = tap_channels(network, tap_path(network, config.tap), context)
         classifier = feature_domains(config.classifier, channels).to(context.device)
-        updater = context.updater([network.module, classifier], config.lr)
+        drops = tenfold_drops(config.lr_drop_every)
+        updater = context.updater([network.module, classifier], config.lr, schedule=drops)
         return cls(config, network, classifier, updater)
 
     def stateful(self) -> Mapping[str, Stateful]:

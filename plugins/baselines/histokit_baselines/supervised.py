@@ -19,6 +19,7 @@ from histokit.interfaces import (
     Stateful,
 )
 from histokit.nn.segmenter import NetworkSegmenter
+from histokit.training.schedule import tenfold_drops
 from histokit.training.updater import Updater
 from histokit_baselines.config import SupervisedConfig
 
@@ -35,7 +36,9 @@ class Supervised(Method, Adapter):
     def build(cls, config: SupervisedConfig, context: Context) -> Self:
         """The untrained network and its optimiser."""
         network = context.network(config.network, context.channels, context.outputs)
-        return cls(config, network, context.updater([network.module], config.lr))
+        drops = tenfold_drops(config.lr_drop_every)
+        updater = context.updater([network.module], config.lr, schedule=drops)
+        return cls(config, network, updater)
 
     def stateful(self) -> Mapping[str, Stateful]:
         """The network and its updater."""

@@ -9,7 +9,7 @@ import torch
 from histokit.interfaces import Access, Feed, Labelled, Unlabelled
 from histokit.run.context import RunContext
 from histokit.run.machine import open_machine
-from histokit_baselines import ADABN, ORACLE, OTSU_HED, SOURCE_ONLY
+from histokit_baselines import ADABN, ADVERSARIAL_OUTPUT, DANN, ORACLE, OTSU_HED, SOURCE_ONLY
 from histokit_baselines.adabn import norms_of
 from histokit_baselines.config import AdaBNConfig, OtsuConfig, SupervisedConfig
 
@@ -94,3 +94,24 @@ def test_cards_and_presets_resolve(spec):
     for preset in spec.presets.values():
         spec.config(**preset.overrides)
     assert all(field.description for field in spec.config.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "optimisers"),
+    [
+        (SOURCE_ONLY, {}, ("updater",)),
+        (ADABN, {}, ("updater",)),
+        (DANN, {}, ("updater",)),
+        (ADVERSARIAL_OUTPUT, {"tile": 64}, ("updater", "opponent")),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_the_learning_rate_drops_tenfold(spec, settings, optimisers):
+    chosen = SMALL | {"lr": 1e-3, "lr_drop_every": 2} | settings
+    method = _build(spec, spec.config(**chosen))
+    for name in optimisers:
+        updater = method.stateful()[name]
+        start = updater.lr
+        assert [start * updater.schedule(n) for n in (0, 1, 2, 4)] == pytest.approx(
+            [start, start, start / 10, start / 100]
+        )

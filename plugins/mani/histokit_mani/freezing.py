@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 from histokit.errors import UnknownName
@@ -52,8 +52,3 @@ def start_anew(updater: Updater) -> None:
     """Forgets Adam's averages and the number of updates done."""
     updater.optimiser.state.clear()
     updater.count = 0
-
-
-def tenfold_drops(every: int) -> Callable[[int], float] | None:
-    """The factor on the learning rate by updates done; None where `every` is 0."""
-    return (lambda done: 0.1 ** (done // every)) if every else None

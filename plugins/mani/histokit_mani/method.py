@@ -17,8 +17,9 @@ from histokit.interfaces.batch import Feed, Labelled, SourceTarget
 from histokit.interfaces.method import Method, Phase, Stateful
 from histokit.nn.segmenter import NetworkSegmenter
 from histokit.nn.taps import tap_path, with_tap
+from histokit.training.schedule import tenfold_drops
 from histokit.training.updater import Updater
-from histokit_mani.freezing import Freezer, tenfold_drops
+from histokit_mani.freezing import Freezer
 from histokit_mani.losses import (
     Information,
     Regions,

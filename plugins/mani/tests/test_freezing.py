@@ -19,7 +19,6 @@ from histokit.nn.unet import UNet
 from histokit.training.loop import fit
 from histokit.training.updater import Updater
 from histokit_mani import SPEC, ManiConfig
-from histokit_mani.freezing import tenfold_drops
 
 
 class ToyContext:
@@ -192,11 +191,6 @@ def test_a_network_without_such_parts_names_its_own():
     config = ManiConfig(freeze="reference", frozen_steps=1)
     with pytest.raises(UnknownName, match="expected: one of stem"):
         SPEC.load().build(config, Bare())
-
-
-def test_learning_rates_drop_tenfold():
-    assert tenfold_drops(0) is None
-    assert [tenfold_drops(2)(n) for n in range(5)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
 # HoVer-Net itself
