@@ -24,8 +24,8 @@ from histokit.config.run import RunConfig
 from histokit.errors import DataError, PartialFailure, UsageError
 from histokit.interfaces import Instances
 from histokit.report.data import Report
-from histokit.run.eval_options import EvalOptions
 from histokit.run.evaluate import evaluate as evaluation
+from histokit.run.evaluation.options import EvalOptions
 from histokit.run.events import Evaluated, Event, Finished
 from histokit.run.folder_work import scale_factor
 from histokit.run.infer import Windows, probabilities
@@ -210,7 +210,7 @@ def evaluate(ref: Path | str = "", *, watch: Watch | None = None, **options: Any
     Args:
         ref: method, ``method:preset``, run folder or weights file.
         watch: is told what happens.
-        options: fields of `histokit.run.eval_options.EvalOptions`, such as ``target="tnbc"``.
+        options: fields of `histokit.run.evaluation.options.EvalOptions`, such as ``target="tnbc"``.
 
     Raises UsageError for an unknown option, PartialFailure after the report is written when
     images failed.

@@ -106,10 +106,10 @@ def _evaluate(
     from histokit.config.run import RunConfig
     from histokit.data.perturb import Perturbations
     from histokit.run.evaluate import EvalOptions, evaluate
+    from histokit.run.evaluation.set_distances import Networks
+    from histokit.run.evaluation.translation_options import TranslationOptions
     from histokit.run.events import Evaluated
     from histokit.run.infer import Windows
-    from histokit.run.set_distances import Networks
-    from histokit.run.translation_options import TranslationOptions
     from histokit.run.translators import WINDOWS
 
     shares = resolve(RunConfig, [Layer("option", {"split": split})]).config.split

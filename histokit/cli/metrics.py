@@ -55,9 +55,9 @@ def metrics(
     Pairs are matched by name. Prints similarity (PSNR, SSIM), biology (DAB, haematoxylin, nuclei)
     and distances of the two sets (FID beside KID); what cannot be computed says why.
     """
+    from histokit.run.evaluation.set_distances import Networks
     from histokit.run.events import Measured
     from histokit.run.image_metrics import MetricsOptions, measure_folders
-    from histokit.run.set_distances import Networks
 
     options = MetricsOptions(
         output=output,

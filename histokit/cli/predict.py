@@ -94,7 +94,7 @@ def predict(
     from histokit.run.infer import Windows
     from histokit.run.predict import PredictOptions
     from histokit.run.predict import predict as run_predict
-    from histokit.run.slide_work import SlideOptions
+    from histokit.run.slide.work import SlideOptions
 
     options = PredictOptions(
         ref=ref,

@@ -75,6 +75,8 @@ def _plan(method: str, options: DemoOptions) -> RunPlan:
         # given a target Dice of 0.36 and 0.81; so the demo is no test of the method.
         values = {"warmup_steps": warmup, "adapt_steps": options.steps - warmup}
         values["bn"] = "target_only"
+    # The last weights are kept: at the full rate to the end they hang on the last few windows.
+    values["lr_drop_every"] = max(options.steps * 2 // 3, 1)
     run = {
         "source": options.source,
         "target": options.target,

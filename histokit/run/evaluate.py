@@ -16,9 +16,11 @@ from histokit.metrics.tally import described
 from histokit.report.data import PaperTable, Report
 from histokit.report.page import write_report
 from histokit.run.domains import Domain
-from histokit.run.eval_extras import with_extras
-from histokit.run.eval_options import TRANSLATION_PAPERS, EvalOptions, Part
-from histokit.run.eval_report import (
+from histokit.run.evaluation.extras import with_extras
+from histokit.run.evaluation.foreign import Predictions, find_predictions
+from histokit.run.evaluation.measuring import Measure, measured_by
+from histokit.run.evaluation.options import TRANSLATION_PAPERS, EvalOptions, Part
+from histokit.run.evaluation.report import (
     curves,
     honesty,
     panels,
@@ -26,15 +28,20 @@ from histokit.run.eval_report import (
     report_folder,
     settings,
 )
-from histokit.run.eval_target import open_target
-from histokit.run.evaluate_translator import evaluate_translator, translates
+from histokit.run.evaluation.robustness import require_unperturbed, robustness
+from histokit.run.evaluation.scoring import (
+    Contest,
+    Judged,
+    Predict,
+    class_note,
+    judge,
+    predicted_by,
+)
+from histokit.run.evaluation.target import open_target
+from histokit.run.evaluation.translator import evaluate_translator, translates
 from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
-from histokit.run.foreign import Predictions, find_predictions
 from histokit.run.machine import Machine, open_machine
-from histokit.run.measuring import Measure, measured_by
 from histokit.run.models import Trained, segmenter_of
-from histokit.run.robustness import require_unperturbed, robustness
-from histokit.run.scoring import Contest, Judged, Predict, class_note, judge, predicted_by
 from histokit.run.translators import load_with
 
 __all__ = ["EvalOptions", "Part", "evaluate"]

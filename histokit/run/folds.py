@@ -16,7 +16,7 @@ from histokit.metrics.tally import describe
 from histokit.report.data import Report
 from histokit.report.page import write_report
 from histokit.run.compare import read_run
-from histokit.run.eval_target import splits_of
+from histokit.run.evaluation.target import splits_of
 from histokit.run.plan import RunPlan, plan_of_run
 
 

@@ -10,12 +10,12 @@ from pathlib import Path, PurePath
 from histokit.errors import DataError, DeviceError, HistokitError, PartialFailure
 from histokit.io.files import write_json
 from histokit.io.images import read_image, read_mask
+from histokit.run.evaluation.pair_scorer import PairImages, PairScorer, shown
+from histokit.run.evaluation.set_distances import Networks, Paper
 from histokit.run.events import Event, ItemDone, ItemFailed, Measured
 from histokit.run.items import images_below
 from histokit.run.machine import open_machine
-from histokit.run.pair_scorer import PairImages, PairScorer, shown
 from histokit.run.provenance import environment
-from histokit.run.set_distances import Networks, Paper
 
 
 @dataclass(frozen=True, slots=True)

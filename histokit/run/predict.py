@@ -36,8 +36,8 @@ from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, segmenter_of
 from histokit.run.nuclei_table import nuclei_table
 from histokit.run.provenance import environment
-from histokit.run.slide_work import SlideOptions, SlideWork
-from histokit.run.slides import predict_slide
+from histokit.run.slide.walk import predict_slide
+from histokit.run.slide.work import SlideOptions, SlideWork
 from histokit.run.translators import load_with
 from histokit.run.whole import segment_whole
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from histokit.errors import DataError, HistokitError, PartialFailure
 from histokit.io.files import atomic, require_folder
+from histokit.run.costs.gauges import ON_CPU, ON_GPU, count_flops, peak_memory, release, time_calls
+from histokit.run.costs.tasks import Conditions, Job, Task, tasks_of
 from histokit.run.events import Event, ItemFailed, Noted
-from histokit.run.gauges import ON_CPU, ON_GPU, count_flops, peak_memory, release, time_calls
 from histokit.run.machine import Machine, open_machine, told_out_of_memory
-from histokit.run.profile_tasks import Conditions, Job, Task, tasks_of
 
 LOWER = "lower --size or --batch, or use --precision bf16"
 """What `profile` can be told when memory runs out."""

@@ -24,7 +24,7 @@ from histokit.io.hovernet_files import read_hovernet_json
 from histokit.io.images import read_image, read_mask
 from histokit.io.runs import RunFolder
 from histokit.nn.backbones import read_state
-from histokit.run.scoring import prediction_path
+from histokit.run.evaluation.scoring import prediction_path
 
 DEEP = "[" * 100_000
 NAMES = (

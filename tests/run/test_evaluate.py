@@ -79,8 +79,8 @@ def test_a_trained_method_is_scored_on_the_run_s_target(made):
 
 def test_scores_hold_where_images_are_resampled(made, monkeypatch, tmp_path):
     """Predictions are made at the pixel size of the weights and scored at that of the labels."""
-    from histokit.run import eval_target
     from histokit.run import evaluate as module
+    from histokit.run.evaluation import target as eval_target
 
     path, (_, target) = made
     load = module.load_with

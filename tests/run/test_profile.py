@@ -9,8 +9,8 @@ import torch
 
 from histokit.errors import ConfigError, DataError, NonFiniteLoss, PartialFailure, UnknownName
 from histokit.interfaces import Feed, Phase
-from histokit.run import profile_tasks
 from histokit.run.context import RunContext
+from histokit.run.costs import tasks as profile_tasks
 from histokit.run.events import ItemFailed, Noted
 from histokit.run.profile import Profiled, ProfileOptions, profile
 from histokit_baselines.supervised import Supervised

@@ -14,7 +14,7 @@ from shapely.geometry import shape
 from histokit.errors import PartialFailure, UsageError
 from histokit.run.events import Noted
 from histokit.run.predict import PredictOptions, predict
-from histokit.run.slide_work import SlideOptions
+from histokit.run.slide.work import SlideOptions
 from slides import nuclei, write_pyramid
 from typed import parse
 

@@ -21,7 +21,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from histokit.run.predict import PredictOptions, predict
-from histokit.run.slide_work import SlideOptions
+from histokit.run.slide.work import SlideOptions
 folder, gib = Path(sys.argv[1]), float(sys.argv[2])
 options = PredictOptions(
     "otsu-hed", [folder / "large.tif"], folder / "out", device="cpu", formats=("geojson.gz",),

@@ -13,8 +13,8 @@ from histokit.errors import ContractError
 from histokit.interfaces import Maps, Segmenter
 from histokit.run.infer import MapLayout, Windows, window_maps
 from histokit.run.machine import Machine
-from histokit.run.slide_ahead import ahead
-from histokit.run.slide_plan import Block, SlidePlan
+from histokit.run.slide.ahead import ahead
+from histokit.run.slide.plan import Block, SlidePlan
 from histokit.tiling.grid import mirrored
 from histokit.tiling.stitch import Stitcher
 

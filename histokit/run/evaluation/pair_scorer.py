@@ -47,7 +47,7 @@ from histokit.metrics.images.measures import (
 )
 from histokit.metrics.scores import Metric
 from histokit.nn.encoders import lpips, phv_means
-from histokit.run.set_distances import (
+from histokit.run.evaluation.set_distances import (
     Networks,
     Paper,
     Rgb,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from histokit.run.evaluation.set_distances import Networks
 from histokit.run.infer import Windows
-from histokit.run.set_distances import Networks
 from histokit.run.translate_image import Norm
 from histokit.run.translators import WINDOWS
 

@@ -16,9 +16,9 @@ from histokit.metrics.table import read_per_image_csv
 from histokit.registry.methods import find_method
 from histokit.run.domains import open_domain
 from histokit.run.evaluate import EvalOptions, evaluate
+from histokit.run.evaluation.measuring import facts_of, measured_by
 from histokit.run.events import Evaluated
 from histokit.run.infer import Windows
-from histokit.run.measuring import facts_of, measured_by
 from toys import Toy, cpu, darkness
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from histokit.interfaces import Instances
-from histokit.run.slide_plan import Block, SlidePlan
+from histokit.run.slide.plan import Block, SlidePlan
 
 Ids = NDArray[np.int32]
 

@@ -18,11 +18,11 @@ from histokit.interfaces import Dataset, Finding, Labels, Record, Segmenter
 from histokit.metrics.robustness import Level, Robustness
 from histokit.metrics.table import ImageScore, Summary, summarise
 from histokit.metrics.tally import described
-from histokit.run.eval_options import EvalOptions
+from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.scoring import Contest, judge, predicted_by
 from histokit.run.events import Event, ItemDone, ItemFailed
 from histokit.run.machine import Machine
 from histokit.run.models import Trained, segmenter_of
-from histokit.run.scoring import Contest, judge, predicted_by
 
 FOLDER = "robustness"
 """Where in the report's folder the predictions of each level lie."""

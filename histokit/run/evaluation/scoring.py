@@ -16,9 +16,9 @@ from histokit.io.labels import write_label_tiff
 from histokit.metrics.table import ImageScore
 from histokit.metrics.tally import Tally, tally
 from histokit.run.domains import Domain, resize_ids
+from histokit.run.evaluation.measuring import Measure, Measured
 from histokit.run.infer import Windows, decode, segment_image
 from histokit.run.machine import Machine
-from histokit.run.measuring import Measure, Measured
 
 Size: TypeAlias = tuple[int, int]
 Predict: TypeAlias = Callable[[Record, Size], Instances]

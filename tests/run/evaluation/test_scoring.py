@@ -9,7 +9,13 @@ from histokit.errors import DataError, DeviceError
 from histokit.interfaces import Instances, Record
 from histokit.io.labels import read_label_tiff
 from histokit.run.domains import open_domain
-from histokit.run.scoring import Contest, class_note, judge, prediction_path, without_gaps
+from histokit.run.evaluation.scoring import (
+    Contest,
+    class_note,
+    judge,
+    prediction_path,
+    without_gaps,
+)
 
 GAPPY = np.array([[0, 4, 4], [9, 0, 2]], np.int32)
 

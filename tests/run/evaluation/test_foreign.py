@@ -12,7 +12,7 @@ from histokit.errors import DataError, UsageError
 from histokit.interfaces import Instances, Record
 from histokit.io.geojson import write_geojson
 from histokit.io.labels import write_label_tiff
-from histokit.run.foreign import find_predictions
+from histokit.run.evaluation.foreign import find_predictions
 
 IDS = np.zeros((8, 9), np.int32)
 IDS[2:5, 2:5] = 1

@@ -30,8 +30,8 @@ from histokit.registry.methods import find_method, find_preset
 from histokit.registry.networks import find_network
 from histokit.registry.refs import parse_ref
 from histokit.run.context import RunContext
+from histokit.run.costs.made_up import made_up_batch
 from histokit.run.machine import Machine
-from histokit.run.made_up import made_up_batch
 from histokit.run.models import networks_of
 from histokit.training.seed import seed_everything
 

@@ -10,9 +10,9 @@ from histokit.config.run import RunConfig
 from histokit.data.perturb import Perturbations
 from histokit.metrics.papers import Paper
 from histokit.metrics.table import Empty
-from histokit.run.foreign import Format
+from histokit.run.evaluation.foreign import Format
+from histokit.run.evaluation.translation_options import TranslationOptions
 from histokit.run.infer import Windows
-from histokit.run.translation_options import TranslationOptions
 
 DEFAULTS = RunConfig()
 """What `train` splits by when nothing else is said."""

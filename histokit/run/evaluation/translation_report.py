@@ -14,11 +14,11 @@ from histokit.metrics.table import ImageScore, summarise
 from histokit.report.data import Report, TrustPanel
 from histokit.report.tables import pick_panels
 from histokit.run.domains import Domain
-from histokit.run.eval_options import EvalOptions
-from histokit.run.eval_report import curves, provenance, settings, weights_notes
+from histokit.run.evaluation.nuclei import NucleiFinder
+from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.report import curves, provenance, settings, weights_notes
 from histokit.run.machine import Machine
 from histokit.run.models import Trained
-from histokit.run.nuclei import NucleiFinder
 
 HEADLINES = ("dab_od_corr", "psnr", "ssim_uniform")
 """The metrics by which best, median and worst image are picked: the first one that there is."""

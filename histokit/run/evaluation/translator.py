@@ -26,18 +26,18 @@ from histokit.registry.datasets import find_dataset
 from histokit.registry.refs import parse_pool
 from histokit.report.page import TABLE, write_report
 from histokit.run.domains import Domain
-from histokit.run.eval_options import TRANSLATION_PAPERS, EvalOptions
-from histokit.run.eval_report import report_folder
-from histokit.run.eval_target import open_target, own_target, run_settings
+from histokit.run.evaluation.nuclei import NucleiFinder, nuclei_finder
+from histokit.run.evaluation.options import TRANSLATION_PAPERS, EvalOptions
+from histokit.run.evaluation.pair_scorer import PairImages, PairScorer, shown
+from histokit.run.evaluation.report import report_folder
+from histokit.run.evaluation.set_distances import Paper, as_rgb
+from histokit.run.evaluation.target import open_target, own_target, run_settings
+from histokit.run.evaluation.translation_report import Outcome, translation_path, translation_report
 from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
 from histokit.run.machine import Machine
 from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
-from histokit.run.nuclei import NucleiFinder, nuclei_finder
-from histokit.run.pair_scorer import PairImages, PairScorer, shown
-from histokit.run.set_distances import Paper, as_rgb
 from histokit.run.translate_image import translate_image
-from histokit.run.translation_report import Outcome, translation_path, translation_report
 from histokit.run.translators import shared_norms, translator_of
 
 

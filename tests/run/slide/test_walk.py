@@ -16,10 +16,10 @@ from histokit.errors import ConfigError, DataError
 from histokit.interfaces import Instances, Maps, Sizes
 from histokit.io.geojson import write_geojson
 from histokit.run.infer import Windows, decode, segment_image
-from histokit.run.slide_ahead import ahead
-from histokit.run.slide_plan import core_side
-from histokit.run.slide_work import SlideOptions, SlideWork
-from histokit.run.slides import predict_slide
+from histokit.run.slide.ahead import ahead
+from histokit.run.slide.plan import core_side
+from histokit.run.slide.walk import predict_slide
+from histokit.run.slide.work import SlideOptions, SlideWork
 from slides import nuclei, write_pyramid
 from toys import Toy, cpu, darkness
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from histokit.interfaces import Instances
 from histokit.io.files import atomic
 from histokit.postprocess.clean import structure
-from histokit.run.slide_plan import Block, SlidePlan, Write
+from histokit.run.slide.plan import Block, SlidePlan, Write
 
 LONGEST = 2048
 """Longest side of a picture in pixels."""

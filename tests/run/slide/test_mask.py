@@ -10,7 +10,7 @@ from PIL import Image
 
 from histokit.errors import DataError
 from histokit.io.slides_open import open_slide
-from histokit.run.slide_mask import tissue_of
+from histokit.run.slide.mask import tissue_of
 from slides import nuclei, write_pyramid
 
 

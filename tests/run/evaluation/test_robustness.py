@@ -14,9 +14,9 @@ from histokit.data.perturb import Perturbations, perturb
 from histokit.errors import PartialFailure, UsageError
 from histokit.io.labels import read_label_tiff
 from histokit.metrics.scores import score
-from histokit.run import robustness
 from histokit.run.domains import open_domain
 from histokit.run.evaluate import EvalOptions, evaluate
+from histokit.run.evaluation import robustness
 from histokit.run.events import Evaluated, ItemFailed
 
 

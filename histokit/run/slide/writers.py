@@ -9,9 +9,9 @@ from pathlib import Path
 from histokit.interfaces import Instances
 from histokit.io.geojson import collection, features
 from histokit.run.nuclei_table import nuclei_table
-from histokit.run.slide_pictures import overlay
-from histokit.run.slide_plan import Block, SlidePlan, Write
-from histokit.run.slide_work import SlideWork
+from histokit.run.slide.pictures import overlay
+from histokit.run.slide.plan import Block, SlidePlan, Write
+from histokit.run.slide.work import SlideWork
 
 FORMATS = ("geojson", "geojson.gz", "table", "overlay")
 """What is written of a slide."""

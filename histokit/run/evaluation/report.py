@@ -13,12 +13,12 @@ from histokit.metrics.table import ImageScore
 from histokit.report.data import Curve, Panel, Setting
 from histokit.report.tables import pick_panels
 from histokit.run.domains import Domain
-from histokit.run.eval_options import EvalOptions
-from histokit.run.eval_target import own_target, run_settings
+from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.scoring import prediction_path
+from histokit.run.evaluation.target import own_target, run_settings
 from histokit.run.machine import Machine
 from histokit.run.models import Trained
 from histokit.run.provenance import environment
-from histokit.run.scoring import prediction_path
 
 HEADLINE = "dice"
 """The metric by which best, median and worst image are picked."""

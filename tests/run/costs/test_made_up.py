@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from histokit.interfaces import Feed, Labelled, Pair, SourceTarget, Unlabelled
-from histokit.run.made_up import made_up_batch
+from histokit.run.costs.made_up import made_up_batch
 
 KINDS = {
     Feed.LABELLED: Labelled,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
-import pytest
 import torch
 from torch import nn
 
-from histokit.run.gauges import count_flops, peak_memory, release, time_calls
+from histokit.run.costs import gauges
+from histokit.run.costs.gauges import count_flops, peak_memory, release, time_calls
 
 CPU = torch.device("cpu")
 
@@ -48,10 +46,15 @@ def test_weights_and_gradients_count():
     release(CPU)
 
 
-def test_quartiles_lie_around_the_median():
-    waits = iter([0.03, 0.03, 0.002, 0.004, 0.006, 0.008, 0.01])
-    found = time_calls(lambda: time.sleep(next(waits)), CPU, warmup=2, repeats=5)
-    assert found.lower < found.median < found.upper
-    assert found.median == pytest.approx(0.006, abs=0.0015)
+def test_quartiles_lie_around_the_median(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(gauges.time, "perf_counter", lambda: now[0])
+    waits = iter([30.0, 30.0, 2.0, 4.0, 6.0, 8.0, 10.0])
+
+    def call():
+        now[0] += next(waits)
+
+    found = time_calls(call, CPU, warmup=2, repeats=5)
+    assert (found.lower, found.median, found.upper) == (4.0, 6.0, 8.0)
     once = time_calls(lambda: None, CPU, warmup=0, repeats=1)
     assert once.lower == once.median == once.upper

@@ -17,7 +17,7 @@ class SlideOptions:
     """What is asked of slides beside what is asked of images.
 
     Attributes:
-        mask: see `histokit.run.slide_mask.tissue_of`.
+        mask: see `histokit.run.slide.mask.tissue_of`.
         max_memory: GiB that the process may take.
         margin: how far blocks look beyond their own area, in pixels of the weights; half of the
             largest object's size, or more.
@@ -43,7 +43,7 @@ class SlideWork:
         card: what the weights say of themselves: mpp and classes matter here.
         out: output folder.
         mpp: micrometres a pixel of the slides, where the user says so.
-        formats: what is written, from `histokit.run.slide_writers.FORMATS`.
+        formats: what is written, from `histokit.run.slide.writers.FORMATS`.
         windows: how slides are cut.
         min_confidence: objects of a lower score are dropped.
         options: see there.

@@ -9,10 +9,10 @@ from histokit.metrics.correlation import correlate
 from histokit.metrics.tails import BY, tails
 from histokit.report.data import Report
 from histokit.run.domains import Domain
-from histokit.run.eval_options import EvalOptions
-from histokit.run.measuring import facts_of
+from histokit.run.evaluation.measuring import facts_of
+from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.scoring import Judged
 from histokit.run.models import Trained
-from histokit.run.scoring import Judged
 
 
 def with_extras(

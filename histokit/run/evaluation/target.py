@@ -13,7 +13,7 @@ from histokit.io.files import read_json
 from histokit.registry.datasets import find_dataset, set_name
 from histokit.registry.refs import parse_pool
 from histokit.run.domains import Domain, at_mpp, open_domain
-from histokit.run.eval_options import EvalOptions
+from histokit.run.evaluation.options import EvalOptions
 from histokit.run.models import Trained
 
 

@@ -18,13 +18,13 @@ from histokit.postprocess.tissue import Tissue
 from histokit.run.domains import SAME_MPP
 from histokit.run.events import Event, Noted
 from histokit.run.infer import decode, window_maps
-from histokit.run.slide_maps import LOWER, block_maps
-from histokit.run.slide_mask import tissue_of
-from histokit.run.slide_owner import Owner
-from histokit.run.slide_pictures import preview
-from histokit.run.slide_plan import GIB, SlidePlan, core_side, make_plan
-from histokit.run.slide_work import SlideWork
-from histokit.run.slide_writers import FORMATS, writers
+from histokit.run.slide.maps import LOWER, block_maps
+from histokit.run.slide.mask import tissue_of
+from histokit.run.slide.owner import Owner
+from histokit.run.slide.pictures import preview
+from histokit.run.slide.plan import GIB, SlidePlan, core_side, make_plan
+from histokit.run.slide.work import SlideWork
+from histokit.run.slide.writers import FORMATS, writers
 
 KEPT = 0.25
 """Part of the memory that outputs of windows may take which a later block needs too."""

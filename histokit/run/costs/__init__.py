@@ -1,0 +1,1 @@
+"""What methods and networks cost: operations, time and memory, measured."""

@@ -1,0 +1,1 @@
+"""What the evaluations of segmenters and of translators are made of."""

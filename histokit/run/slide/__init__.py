@@ -1,0 +1,1 @@
+"""Whole slides: read, worked on and written block by block."""
