@@ -132,11 +132,11 @@ def _parameters(settings: Sequence[Setting], panel: str) -> list[inspect.Paramet
 
 
 def _parameter(setting: Setting, panel: str) -> inspect.Parameter:
-    declared = setting.option
+    declared = setting.options
     if setting.flag:
-        declared = f"{declared}/--no-{declared[2:]}"
+        declared = tuple(f"{name}/--no-{name[2:]}" for name in declared)
     option = typer.Option(
-        declared,
+        *declared,
         help=_explained(setting),
         metavar=None if setting.flag else metavar(setting),
         show_default=False,

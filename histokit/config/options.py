@@ -30,6 +30,8 @@ class Setting:
         choices: the values that are allowed; empty where any of the type is.
         optional: whether ``none`` is a value.
         many: whether it is a list or tuple.
+        alias: another name of the option, from the field's ``json_schema_extra={"alias": …}``;
+            empty for none. Files and `--set` know `name` alone.
     """
 
     name: str
@@ -40,11 +42,17 @@ class Setting:
     choices: tuple[Any, ...] = ()
     optional: bool = False
     many: bool = False
+    alias: str = ""
 
     @property
     def option(self) -> str:
         """The option on the command line, ``--mi-weight``."""
-        return "--" + self.name.replace("_", "-")
+        return self.options[0]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """`option`, and that of its alias where it has one."""
+        return tuple("--" + n.replace("_", "-") for n in (self.name, self.alias) if n)
 
     @property
     def flag(self) -> bool:
@@ -98,7 +106,13 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         choices=_choices(inner),
         optional=optional,
         many=_is_many(inner),
+        alias=_alias(field),
     )
+
+
+def _alias(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra.get("alias", "")) if isinstance(extra, dict) else ""
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

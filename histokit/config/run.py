@@ -14,7 +14,9 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     source: str = Field(
-        "", description="Labelled data set, as name[@variant][:path]; a+b pools several."
+        "",
+        description="Labelled data set, as name[@variant][:path]; a+b pools several.",
+        json_schema_extra={"alias": "labelled"},
     )
     take: str = Field(
         "",
@@ -24,7 +26,11 @@ class RunConfig(BaseModel):
     balanced: bool = Field(
         False, description="Batches hold equal shares of the members of a pooled source."
     )
-    target: str = Field("", description="Data set to adapt to, as name[@variant][:path].")
+    target: str = Field(
+        "",
+        description="Data set to adapt to, as name[@variant][:path].",
+        json_schema_extra={"alias": "unlabelled"},
+    )
     pairs: str = Field(
         "", description="Data set of image pairs to train on, as name[@variant][:path]."
     )

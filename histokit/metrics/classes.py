@@ -78,6 +78,21 @@ def class_counts(table: Contingency, true: Indices, pred: Indices, n_classes: in
     return ClassCounts(n_true, n_pred, tp, sum_iou)
 
 
+def class_dice(
+    table: Contingency, true: Indices, pred: Indices, n_classes: int
+) -> list[float | None]:
+    """Dice of the pixels of each class, 2 |A ∩ B| / (|A| + |B|), whatever object they belong to;
+    None where the class occurs neither in truth nor in prediction.
+    """
+    kinds = true[table.rows]
+    same = kinds == pred[table.cols]
+    side = n_classes + 1
+    shared = np.bincount(kinds[same], weights=table.overlap[same], minlength=side)[1:]
+    here = np.bincount(true, weights=table.true.areas, minlength=side)[1:]
+    there = np.bincount(pred, weights=table.pred.areas, minlength=side)[1:]
+    return [float(2 * s / a) if a else None for s, a in zip(shared, here + there, strict=True)]
+
+
 def panoptic(n_true: int, n_pred: int, tp: int, sum_iou: float, eps: float = 0.0) -> float | None:
     """PQ = DQ × SQ of counts; None where there are no objects.
 

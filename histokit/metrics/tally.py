@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from histokit.metrics.classes import (
     ClassCounts,
     class_counts,
+    class_dice,
     class_pq,
     classes_of,
     mean,
@@ -41,6 +42,7 @@ class Tally:
     Attributes:
         scores: of its objects, whatever their class.
         classes: panoptic counts by class; of length 0 where there are none.
+        class_dice: Dice of the pixels of each class; likewise.
         middle: [2 K], true and predicted objects of each class as CoNIC counts them.
         pairs: centroids paired by `pair_most`.
         nearest: centroids paired by `pair_nearest`; None where nobody asked.
@@ -50,6 +52,7 @@ class Tally:
 
     scores: Scores
     classes: ClassCounts
+    class_dice: Sequence[float | None]
     middle: Indices
     pairs: Detection
     nearest: Detection | None = None
@@ -62,6 +65,7 @@ class Tally:
         if names:
             by_class = class_pq(self.classes)
             values[MPQ.name] = mean(by_class)
+            values |= {f"dice:{n}": d for n, d in zip(names, self.class_dice, strict=True)}
             values |= {f"pq:{n}": value for n, value in zip(names, by_class, strict=True)}
             values |= {f"f_c:{n}": f_class(self.pairs, k) for k, n in enumerate(names, start=1)}
         return values
@@ -72,6 +76,8 @@ def described(names: tuple[str, ...] = ()) -> dict[str, Metric]:
     metrics = [*METRICS.values(), F_D]
     if names:
         metrics.append(MPQ)
+        area = "2 |A ∩ B| / (|A| + |B|)"
+        metrics += [Metric(f"dice:{n}", f"pixels of class {n}: {area}, one image") for n in names]
         metrics += [Metric(f"pq:{n}", f"pq of the objects of class {n}, one image") for n in names]
         weighted = "2 TP / (2 TP + 2 confused + missed + invented), most pairs within 12 px"
         metrics += [Metric(f"f_c:{n}", f"class {n}: {weighted}, one image") for n in names]
@@ -83,7 +89,7 @@ def describe(names: Iterable[str]) -> dict[str, Metric]:
     and neither way is better.
     """
     names = list(names)
-    heads = ("pq:", "f_c:")
+    heads = ("dice:", "pq:", "f_c:")
     classes = dict.fromkeys(n.partition(":")[2] for n in names if n.startswith(heads))
     known = {**IMAGE_METRICS, MPQ.name: MPQ, **described(tuple(classes))}
     return {n: known.get(n, Metric(n, "as its table holds it", "none", "")) for n in names}
@@ -122,6 +128,7 @@ def tally(
     return Tally(
         scores=score_table(table),
         classes=class_counts(table, true, pred, n_classes),
+        class_dice=class_dice(table, true, pred, n_classes),
         middle=np.stack(
             [
                 middle_counts(truth, table.true, true, n_classes),

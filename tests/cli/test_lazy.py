@@ -52,6 +52,12 @@ def test_only_what_was_typed_is_passed_on(train: Train) -> None:
     assert flags == CommonFlags()
 
 
+def test_source_and_target_have_second_names(train: Train) -> None:
+    calls, result = train("dull", "--labelled", "a", "--unlabelled", "b", model=RunConfig)
+    assert result.exit_code == 0, result.output
+    assert calls[0][2] == {"source": "a", "target": "b"}
+
+
 def test_each_kind_of_option(train: Train) -> None:
     words = ["--no-flip", "--widths", "1, 2", "--scale", "2", "--pool", "max", "--clip", "none"]
     calls, result = train("dull", *words, "--deterministic", "--split", "0.9,0.1")

@@ -28,6 +28,7 @@ class Model(BaseModel):
     clip: float | None = Field(None, ge=0)
     out: Path = Path("runs")
     name: str = ""
+    source: str = Field("", json_schema_extra={"alias": "labelled_images"})
 
 
 BY_NAME = {setting.name: setting for setting in describe(Model)}
@@ -37,6 +38,12 @@ def test_order_and_help() -> None:
     assert list(BY_NAME) == list(Model.model_fields)
     assert BY_NAME["mi_weight"].help == "Weight of the loss."
     assert BY_NAME["mi_weight"].option == "--mi-weight"
+    assert BY_NAME["mi_weight"].options == ("--mi-weight",)
+
+
+def test_an_option_may_have_a_second_name() -> None:
+    assert BY_NAME["source"].option == "--source"
+    assert BY_NAME["source"].options == ("--source", "--labelled-images")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_names_are_those_that_are_described():
         assert list(found.values(names)) == list(described(names))
     for name, metric in described(NAMES).items():
         assert metric.name == name
-        assert "one image" in metric.variant or not name.startswith(("pq:", "f_c:"))
+        assert "one image" in metric.variant or not name.startswith(("dice:", "pq:", "f_c:"))
 
 
 def test_a_perfect_prediction():
@@ -29,12 +29,25 @@ def test_a_perfect_prediction():
     assert values["f_d"] == values["f_c:round"] == values["f_c:long"] == 1
     assert values["mpq"] == values["pq:long"] == pytest.approx(1, abs=1e-5)
     assert values["pq:never"] is values["f_c:never"] is None
+    assert (values["dice:round"], values["dice:long"], values["dice:never"]) == (1, 1, None)
+
+
+def test_dice_of_a_class_counts_its_pixels_whatever_object_they_belong_to():
+    cut = TRUTH.copy()
+    cut[20:30, 25:30] = 7  # the right half of object 5, and of the class of object 1
+    values = tally(TRUTH, cut, {1: 1, 5: 2}, {1: 1, 5: 2, 7: 1}, n_classes=3).values(NAMES)
+    assert values["dice:round"] == 2 * 64 / (64 + 64 + 50)
+    assert values["dice:long"] == 2 * 50 / (100 + 50)
+    cut[20:30, 20:25] = 9
+    parts = tally(TRUTH, cut, {1: 1, 5: 2}, {1: 1, 9: 2, 7: 2}, n_classes=3).values(NAMES)
+    assert parts["dice:long"] == 1
 
 
 def test_classes_that_are_swapped_lose_only_class_scores():
     values = tally(TRUTH, TRUTH, {1: 1, 5: 2}, {1: 2, 5: 1}, n_classes=3).values(NAMES)
     assert values["dice"] == values["f_d"] == 1
     assert values["pq:round"] == values["pq:long"] == values["f_c:round"] == values["mpq"] == 0
+    assert values["dice:round"] == values["dice:long"] == 0
 
 
 def test_objects_without_class_count_as_missed():

@@ -24,7 +24,7 @@ from histokit.interfaces import (
 )
 from histokit_syndiff_pl.check import Check, Direction, measured, verdict, votes
 from histokit_syndiff_pl.players import Name
-from histokit_syndiff_pl.segmenters import Agreeing, Translated
+from histokit_syndiff_pl.segmenters import Agreeing, Translated, Untaught
 from histokit_syndiff_pl.students import Path, Student
 from histokit_syndiff_pl.translation import SynDiff
 
@@ -148,7 +148,8 @@ class SynDiffPL(Method, Translator, Adapter):
                 translate = partial(self.translation.translate, goal=goal)
                 segmenter = Translated(translate, self.sizes, segmenter)
             made.append(segmenter)
-        return Agreeing(*made) if len(made) == 2 else made[0]
+        found = Agreeing(*made) if len(made) == 2 else made[0]
+        return found if self._config.segment_steps else Untaught(found)
 
     @torch.no_grad()
     def _measure(self, batch: Pair) -> Losses:

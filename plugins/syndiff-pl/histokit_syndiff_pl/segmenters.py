@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, final
 import torch
 from torch import Tensor
 
+from histokit.errors import ConfigError
 from histokit.interfaces import Instances, Maps, Segmenter, Sizes
 
 if TYPE_CHECKING:
@@ -66,6 +67,35 @@ class Translated(Segmenter):
     def decode(self, maps: Maps) -> Instances:
         """As the other segmenter does."""
         return self._segmenter.decode(maps)
+
+
+@final
+class Untaught(Segmenter):
+    """A segmenter that was never trained: its maps may be looked at, its objects not be had."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    @property
+    def channels(self) -> int:
+        """Those of the segmenter."""
+        return self._segmenter.channels
+
+    @property
+    def sizes(self) -> Sizes:
+        """Those of the segmenter."""
+        return self._segmenter.sizes
+
+    def segment(self, images: Images) -> Maps:
+        """The maps of the segmenter, which mean nothing."""
+        return self._segmenter.segment(images)
+
+    def decode(self, maps: Maps) -> Instances:
+        """Raises ConfigError."""
+        raise ConfigError(
+            ["segment_steps 0: this run learned to translate alone, never to segment"],
+            hint="use `histokit translate`, or train again with --segment-steps N",
+        )
 
 
 @final

@@ -49,6 +49,15 @@ def test_plan_and_roles(build):
     assert isinstance(method, Adapter)
 
 
+def test_what_never_learned_to_segment_finds_nothing_silently(build, batch):
+    method = build(segment_steps=0)
+    assert method.rehearsal() is None
+    segmenter = method.segmenter()
+    maps = segmenter.segment(batch(0).target.images)
+    with pytest.raises(ConfigError, match="never to segment"):
+        segmenter.decode(maps)
+
+
 @pytest.mark.parametrize(
     ("path", "kinds"), [("tutoring", ["tutoring"]), ("adaptive", ["adaptive"]), ("both", None)]
 )
