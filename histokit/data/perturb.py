@@ -25,7 +25,7 @@ from PIL import Image
 from skimage.filters import gaussian
 
 from histokit.data.augment import Geometry, apply_stain
-from histokit.data.feeds import stream
+from histokit.data.windows import stream
 from histokit.errors import DataError, UnknownName, UsageError
 from histokit.io.decode_pillow import open_jpeg
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 from histokit.config.base import TrainingWindows
 from histokit.data.augment import Augment
 from histokit.data.colour import grey_reader
-from histokit.data.feeds import Feeds, FeedSettings, Pool
+from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.pool import Pool
 from histokit.data.pooled import Pooled
 from histokit.data.take import take_images
 from histokit.errors import UsageError

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from histokit.config.base import TrainingWindows
 from histokit.data.augment import Augment
 from histokit.data.colour import grey_reader
-from histokit.data.feeds import Feeds, FeedSettings, Pool
+from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.pool import Pool
 from histokit.interfaces import Access, Dataset, Finding, Labels, Record
 
 GROUND = {"source": (225, 180, 205), "target": (205, 175, 190)}

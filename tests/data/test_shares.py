@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from histokit.data.feeds import Pool
+from histokit.data.pool import Pool
 from histokit.interfaces import Record
 
 MANY, FEW = 9, 2

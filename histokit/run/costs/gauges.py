@@ -23,11 +23,14 @@ ON_CPU = "torch's CPU allocations, by its profiler"
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds of one call over repeats: the median and the quartiles around it."""
+    """Seconds of one call over repeats: the median and the quartiles around it, and the share of
+    all time that went into waiting for what the calls take, in 0..1.
+    """
 
     median: float
     lower: float
     upper: float
+    waited: float = 0.0
 
 
 def count_flops(call: Callable[[], object]) -> int:
@@ -42,22 +45,38 @@ def count_flops(call: Callable[[], object]) -> int:
 
 
 def time_calls(
-    call: Callable[[], object], device: torch.device, *, warmup: int, repeats: int
+    call: Callable[[], object],
+    device: torch.device,
+    *,
+    warmup: int,
+    repeats: int,
+    draw: Callable[[], object] | None = None,
 ) -> Latency:
-    """The time of a call, after `warmup` calls that do not count; a GPU is waited for."""
+    """The time of a call, after `warmup` calls that do not count; a GPU is waited for.
+
+    With `draw` something is drawn before each call, once more for the first, whose processes may
+    have to start. The time of a call is without it.
+    """
+    drawn = draw or _nothing
+    drawn()
     for _ in range(warmup):
+        drawn()
         call()
-    seconds = []
+    seconds, waits = [], []
     for _ in range(repeats):
         _wait(device)
         began = time.perf_counter()
+        drawn()
+        ready = time.perf_counter()
         call()
         _wait(device)
-        seconds.append(time.perf_counter() - began)
+        waits.append(ready - began)
+        seconds.append(time.perf_counter() - ready)
+    waited = sum(waits) / max(sum(waits) + sum(seconds), 1e-12) if draw else 0.0
     if repeats < 2:
-        return Latency(seconds[0], seconds[0], seconds[0])
+        return Latency(seconds[0], seconds[0], seconds[0], waited)
     lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
-    return Latency(median, lower, upper)
+    return Latency(median, lower, upper, waited)
 
 
 def peak_memory(work: Callable[[], Made], device: torch.device) -> tuple[Made, int]:
@@ -98,6 +117,10 @@ def _highest(record: profile) -> int:
         held += change
         highest = max(highest, held)
     return highest
+
+
+def _nothing() -> None:
+    """Draws nothing."""
 
 
 def _wait(device: torch.device) -> None:

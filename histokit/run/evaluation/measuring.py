@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from histokit.data.colour import as_grey
-from histokit.data.feeds import truth_of
+from histokit.data.windows import truth_of
 from histokit.errors import ContractError
 from histokit.interfaces import Labelled, Method, Record, Segmenter
 from histokit.run.domains import Domain
