@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import ADTAU, EXPECTED
-from histokit.data.checks import image_path, shared_findings
+from histokit.data.checks import image_path, orphan_findings, shared_findings
 from histokit.data.kinds import twice
 from histokit.data.layout import (
     by_stem,
@@ -91,8 +91,7 @@ class AdTau(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired masks, odd masks, parts without a patch, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from region_findings(record)
         if SPLIT.search(self.variant):

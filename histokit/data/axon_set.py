@@ -23,7 +23,7 @@ from histokit.data.axon_masks import (
 )
 from histokit.data.bids import PixelSize
 from histokit.data.cards_axons import EXPECTED, INVERTED
-from histokit.data.checks import image_path, shared_findings
+from histokit.data.checks import image_path, orphan_findings, shared_findings
 from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
 from histokit.interfaces.spec import DatasetSpec
@@ -88,8 +88,7 @@ class AxonSet(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired masks, pixel sizes, odd grey levels, and the shared checks."""
-        for path in self.contents.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.contents.orphans)
         for path in self.contents.others:
             yield Finding("note", str(path), "is not read")
         yield from self._size_findings()

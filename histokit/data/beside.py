@@ -9,7 +9,7 @@ from pathlib import Path
 from histokit.data.layout import by_stem, child, files, find_parts, listing, natural
 from histokit.data.pairing import IMAGE_FOLDERS
 from histokit.errors import DataError
-from histokit.interfaces.dataset import Finding, Record
+from histokit.interfaces.dataset import Record
 from histokit.interfaces.spec import DatasetSpec
 
 OVERLAY = "overlay"
@@ -107,8 +107,3 @@ def _ambiguous(image: Path, first: Path, second: Path) -> DataError:
         found=f"{first} and {second}",
         hint="rename or remove one of them",
     )
-
-
-def orphan_findings(orphans: Sequence[Path]) -> list[Finding]:
-    """A warning for each label file that belongs to no image."""
-    return [Finding("warning", str(path), "has no image of its name") for path in orphans]

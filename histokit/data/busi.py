@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import BUSI, EXPECTED
-from histokit.data.checks import image_path, shared_findings
+from histokit.data.checks import image_path, orphan_findings, shared_findings
 from histokit.data.kinds import class_index, twice
 from histokit.data.layout import check_variant, child, files, find_parts, natural, plain
 from histokit.data.lookalikes import alike, fingerprint
@@ -84,8 +84,7 @@ class Busi(Dataset):
         """Unpaired masks, masks of more than two values, images that look the same, and the
         shared checks.
         """
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from region_findings(record)
         yield from self._copy_findings()

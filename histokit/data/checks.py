@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,12 @@ def require_same_size(record: Record, mask: Path, shape: tuple[int, ...]) -> Non
             found=f"{shape[0]}x{shape[1]} pixels",
             hint="replace the mask; histokit never resizes labels",
         )
+
+
+def orphan_findings(paths: Iterable[Path]) -> Iterator[Finding]:
+    """A warning for each label file, or folder of them, that belongs to no image."""
+    for path in paths:
+        yield Finding("warning", str(path), "has no image")
 
 
 def shared_findings(dataset: Dataset, expected: Expected | None = None) -> Iterator[Finding]:

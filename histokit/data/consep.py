@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from histokit.data.arrays import exact_ids, open_array
 from histokit.data.cards_classes import CONSEP, CONSEP_RAW, EXPECTED
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.kinds import class_findings, majority, merged, require_classes
 from histokit.data.layout import check_variant, find_parts
 from histokit.data.masks import levels, renumbered
@@ -79,8 +85,7 @@ class Consep(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Counts, unpaired labels, ids with gaps, nuclei without class, and the shared checks."""
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         if self.variant != "binary":
             yield from class_findings(self, self.records())
         yield from shared_findings(self, EXPECTED["consep"])

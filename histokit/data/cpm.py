@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from histokit.data.arrays import exact_ids, open_array
 from histokit.data.cards_classes import CPM15, CPM17, EXPECTED
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.layout import by_stem, check_variant, files, find_parts
 from histokit.data.masks import renumbered
 from histokit.data.matfiles import id_map, read_mat
@@ -173,5 +179,4 @@ def _labels(record: Record) -> Labels:
 
 
 def _orphans(twins: Twins) -> Iterator[Finding]:
-    for path in twins.orphans:
-        yield Finding("warning", str(path), "has no image")
+    yield from orphan_findings(twins.orphans)

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import CRYONUSEG, EXPECTED
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.layout import (
     by_stem,
     check_variant,
@@ -77,8 +83,7 @@ class CryoNuSeg(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, and the shared checks."""
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         yield from shared_findings(self, EXPECTED["cryonuseg"])
 
 

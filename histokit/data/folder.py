@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards import FOLDER
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.layout import check_variant, existing, find_parts, natural
 from histokit.data.masks import components, foreground, is_noisy_binary, levels, renumbered
 from histokit.data.pairing import Pairs, is_inside, is_part, pair
@@ -70,8 +76,7 @@ class Folder(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired masks, files that are not read, and the shared checks."""
-        for path in self.pairs.orphans:
-            yield Finding("warning", str(path), "has no image of its name")
+        yield from orphan_findings(self.pairs.orphans)
         for path in self.pairs.others:
             yield Finding("note", str(path), "is not read")
         if self.variant == "instances":

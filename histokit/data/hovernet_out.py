@@ -10,9 +10,15 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from histokit.data.beside import Layout, find_beside, orphan_findings
+from histokit.data.beside import Layout, find_beside
 from histokit.data.cards_generic import HOVERNET_OUT
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.generic import kept, numbered_names, require_within
 from histokit.data.kinds import class_findings, require_classes
 from histokit.data.layout import check_variant

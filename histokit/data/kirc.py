@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import EXPECTED, KIRC
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.exports import find_list, read_export_image, read_export_mask, read_parts
 from histokit.data.layout import by_stem, check_variant, child, existing, files, find_parts, plain
 from histokit.data.masks import components, foreground, is_noisy_binary, levels, renumbered
@@ -77,8 +83,7 @@ class Kirc(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired masks, images and rows of the list that do not fit, and the shared checks."""
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         yield from self._list_findings()
         yield from shared_findings(self, EXPECTED["kirc" if self.listed else "kirc@unlisted"])
 

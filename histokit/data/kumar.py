@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_classes import EXPECTED, KUMAR
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.imagescope import paint, read_mpp, read_outlines
 from histokit.data.layout import by_stem, check_variant, child, files, find_parts, plain
 from histokit.data.masks import renumbered
@@ -95,8 +101,7 @@ class Kumar(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, counts, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         yield from shared_findings(self, EXPECTED[f"kumar@{self.variant}"])
 
 

@@ -16,6 +16,7 @@ from histokit.data.checks import (
     count_findings,
     image_path,
     label_paths,
+    orphan_findings,
     require_same_size,
     shared_findings,
 )
@@ -90,8 +91,7 @@ class Lizard(Dataset):
         if self.info is None:
             text = "is missing; the official folds are not known"
             yield Finding("warning", "info.csv", text)
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from _list_findings(record)
             if self.info is not None and record.split is None and self.variant != "sources":

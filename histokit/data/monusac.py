@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_classes import EXPECTED, MONUSAC
-from histokit.data.checks import image_path, label_paths, shared_findings
+from histokit.data.checks import image_path, label_paths, orphan_findings, shared_findings
 from histokit.data.imagescope import Outlines, paint, read_mpp, read_outlines
 from histokit.data.kinds import class_index, twice
 from histokit.data.layout import (
@@ -100,8 +100,7 @@ class MoNuSac(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired and odd annotations, unknown classes, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from _region_findings(record)
         yield from shared_findings(self, EXPECTED["monusac"])

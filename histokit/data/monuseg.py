@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards import EXPECTED, MONUSEG
-from histokit.data.checks import image_path, label_paths, shared_findings
+from histokit.data.checks import image_path, label_paths, orphan_findings, shared_findings
 from histokit.data.imagescope import paint, read_mpp, read_outlines
 from histokit.data.layout import by_stem, check_variant, child, files, find_parts, natural, plain
 from histokit.data.masks import renumbered
@@ -92,8 +92,7 @@ class MoNuSeg(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Counts, unpaired and odd annotations, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from _outline_findings(record)
         yield from shared_findings(self, EXPECTED[f"monuseg@{self.variant}"])

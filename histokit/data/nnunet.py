@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_generic import NNUNET
-from histokit.data.checks import label_paths, require_same_size, shared_findings
+from histokit.data.checks import label_paths, orphan_findings, require_same_size, shared_findings
 from histokit.data.kinds import twice
 from histokit.data.layout import IMAGES, check_variant, child, files, find_parts, natural, plain
 from histokit.data.masks import components, levels
@@ -121,8 +121,7 @@ class NnUnet(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, a count that differs, pixels to ignore, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         training = sum(record.split == "train" for record in self.found)
         if self.header.cases not in (None, training):
             text = f"{training} of {self.header.cases} training cases are here"

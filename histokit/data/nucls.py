@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_classes import EXPECTED, NUCLS, NUCLS_MAIN, NUCLS_SUPER
-from histokit.data.checks import image_path, label_paths, shared_findings
+from histokit.data.checks import image_path, label_paths, orphan_findings, shared_findings
 from histokit.data.imagescope import Outlines, paint
 from histokit.data.kinds import class_index
 from histokit.data.layout import check_variant, child, files, find_parts, plain
@@ -91,8 +91,7 @@ class NuCls(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired tables, boxes that are left out, unknown classes, and the shared checks."""
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         for record in self.records():
             yield from self._row_findings(record)
         yield from shared_findings(self, EXPECTED["nucls"])

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import EXPECTED, NUINSSEG
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.layout import by_stem, check_variant, child, files, find_parts, plain
 from histokit.data.masks import renumbered
 from histokit.data.regions import read_regions, region_findings
@@ -76,8 +82,7 @@ class NuInsSeg(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, folds of a part of the set, vague areas, and the shared checks."""
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         wanted = EXPECTED["nuinsseg"].images[""]
         if self.variant.startswith("fold") and len(self.records()) != wanted:
             text = f"the folds of {len(self.records())} images are not those of all {wanted}"

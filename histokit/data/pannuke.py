@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from histokit.data.arrays import exact_bytes, exact_ids, open_array, read_words
 from histokit.data.cards_classes import EXPECTED, PANNUKE
-from histokit.data.checks import label_paths, shared_findings
+from histokit.data.checks import label_paths, orphan_findings, shared_findings
 from histokit.data.layout import check_variant
 from histokit.data.masks import levels, renumbered
 from histokit.data.pannuke_folds import CHANNELS, Fold, Folds, find_folds
@@ -93,8 +93,7 @@ class PanNuke(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Names of folds, tissues, pixels of two classes, and the shared checks."""
-        for path in self.folds.orphans:
-            yield Finding("warning", str(path), "has no images")
+        yield from orphan_findings(self.folds.orphans)
         for fold in self.folds.found.values():
             yield from _fold_findings(fold)
             yield from _overlap_findings(fold)

@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import CANCERS, EXPECTED, PCNS
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.exports import find_list, read_parts
 from histokit.data.layout import by_stem, check_variant, existing, files, find_parts
 from histokit.data.masks import renumbered
@@ -102,8 +108,7 @@ class Pcns(Dataset):
         """Unpaired maps, patches of unknown origin, the cancers of MaNi's list, and the shared
         checks.
         """
-        for path in self.twins.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.twins.orphans)
         if not self.origins:
             text = "is missing; patients and types of cancer are not known"
             yield Finding("warning", "Pan-Cancer-Nuclei-Seg readme", text)

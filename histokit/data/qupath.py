@@ -10,9 +10,9 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from histokit.data.beside import Layout, find_beside, orphan_findings
+from histokit.data.beside import Layout, find_beside
 from histokit.data.cards_generic import GEOJSON
-from histokit.data.checks import image_path, label_paths, shared_findings
+from histokit.data.checks import image_path, label_paths, orphan_findings, shared_findings
 from histokit.data.generic import kept, require_within
 from histokit.data.kinds import class_findings
 from histokit.data.layout import check_variant

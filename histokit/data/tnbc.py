@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards import EXPECTED, TNBC
-from histokit.data.checks import image_path, label_paths, require_same_size, shared_findings
+from histokit.data.checks import (
+    image_path,
+    label_paths,
+    orphan_findings,
+    require_same_size,
+    shared_findings,
+)
 from histokit.data.layout import (
     by_stem,
     check_variant,
@@ -82,8 +88,7 @@ class Tnbc(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Counts, unpaired masks, masks of more than two values, and the shared checks."""
-        for path in self.orphans:
-            yield Finding("warning", str(path), "has no image")
+        yield from orphan_findings(self.orphans)
         for record in self.found:
             yield from _value_findings(record)
         expected = EXPECTED["tnbc@brain" if self.variant == "brain" else "tnbc"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.data.cards_organs import EXPECTED, UDIAT, US_TNBC
-from histokit.data.checks import image_path, shared_findings
+from histokit.data.checks import image_path, orphan_findings, shared_findings
 from histokit.data.kinds import class_index
 from histokit.data.layout import check_variant, child, files, find_parts, plain
 from histokit.data.pairing import pair
@@ -180,7 +180,6 @@ def _files(part: Path) -> Files:
 
 
 def _mask_findings(twins: Twins) -> Iterator[Finding]:
-    for path in twins.orphans:
-        yield Finding("warning", str(path), "has no image")
+    yield from orphan_findings(twins.orphans)
     for record in twins.records:
         yield from region_findings(record)

@@ -193,7 +193,7 @@ def test_without_masks_there_are_images_only(tmp_path):
     with pytest.raises(DataError, match="has no labels"):
         data.labels(first(data))
     warned = {f.where: f.message for f in data.verify() if f.level == "warning"}
-    assert warned[str(masks_file(tmp_path, 2))] == "has no images"
+    assert warned[str(masks_file(tmp_path, 2))] == "has no image"
     assert warned[f"{images_file(tmp_path)}[1]"] == "has no labels"
 
 
