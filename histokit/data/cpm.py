@@ -71,7 +71,7 @@ class Cpm15(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, counts, and the shared checks."""
-        yield from _orphans(self.twins)
+        yield from orphan_findings(self.twins.orphans)
         yield from shared_findings(self, EXPECTED["cpm15"])
 
 
@@ -101,7 +101,7 @@ class Cpm17(Dataset):
 
     def verify(self) -> Iterator[Finding]:
         """Unpaired labels, counts, and the shared checks."""
-        yield from _orphans(self.twins)
+        yield from orphan_findings(self.twins.orphans)
         yield from shared_findings(self, EXPECTED["cpm17"])
 
 
@@ -176,7 +176,3 @@ def _labels(record: Record) -> Labels:
         ids = id_map(path, "inst_map", read_mat(path, "inst_map")["inst_map"])
     require_same_size(record, path, ids.shape)
     return Labels(renumbered(ids))
-
-
-def _orphans(twins: Twins) -> Iterator[Finding]:
-    yield from orphan_findings(twins.orphans)

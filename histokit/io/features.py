@@ -30,12 +30,14 @@ class Feature:
             without a class.
         rings: all rings of its area in (x, y), corner convention; empty for points and lines.
         nucleus: the same of the nucleus of a cell, where it has one.
+        id: the positive 31-bit number that histokit keeps in the metadata; 0 for none.
     """
 
     kind: str
     name: str
     rings: Rings
     nucleus: Rings
+    id: int = 0
 
 
 def read_features(path: Path) -> list[Feature]:
@@ -79,7 +81,13 @@ def _feature(path: Path, place: int, value: Any) -> Feature:
         _class(where, properties.get("classification")),
         _rings(where, value["geometry"]),
         () if nucleus is None else _rings(where, nucleus),
+        _id(properties.get("metadata")),
     )
+
+
+def _id(metadata: Any) -> int:
+    text = str(metadata.get("id", "")) if isinstance(metadata, dict) else ""
+    return int(text) if text.isdecimal() and int(text) < 2**31 else 0
 
 
 def _class(where: str, value: Any) -> str:

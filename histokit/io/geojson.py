@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
@@ -17,7 +16,7 @@ import numpy as np
 
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
-from histokit.io.features import FARTHEST
+from histokit.io.features import read_features
 from histokit.io.files import atomic
 from histokit.io.rings import Ids, Part, Point, Ring, rasterise, trace
 
@@ -205,72 +204,20 @@ def read_geojson(
 
     Raises DataError where the file cannot be read or holds anything but polygons.
     """
-    features = _listed(path)
-    outlines = [_outline(path, place, feature) for place, feature in enumerate(features)]
-    moved = ([_moved(ring, origin, scale) for ring in outline] for outline in outlines)
-    return rasterise(zip(_keys(features), moved, strict=True), shape)
-
-
-def _listed(path: Path) -> list[Any]:
-    """The features of a file."""
-    try:
-        data = path.read_bytes()
-        value = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-        raise DataError(
-            f"cannot read {path}",
-            expected="a GeoJSON file",
-            found=f"{type(error).__name__}: {error}",
-        ) from error
-    if isinstance(value, dict):
-        value = value.get("features", [value])
-    if not isinstance(value, list):
-        raise DataError(
-            f"cannot read {path}",
-            expected="a FeatureCollection, a list of features or one feature",
-            found=type(value).__name__,
-        )
-    return value
-
-
-def _outline(path: Path, place: int, feature: Any) -> list[Any]:
-    """All rings of a feature. Raises DataError for anything that is no polygon."""
-    geometry = feature.get("geometry") if isinstance(feature, dict) else None
-    kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
-    if not isinstance(geometry, dict) or kind not in ("Polygon", "MultiPolygon"):
-        raise DataError(
-            f"feature {place} of {path} has no area",
-            expected="a Polygon or MultiPolygon",
-            found=str(kind),
-            hint="export nuclei as polygons, without points and lines",
-        )
-    try:
-        parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
-        rings = [[(float(x), float(y)) for x, y, *_ in ring] for part in parts for ring in part]
-        if not all(abs(value) <= FARTHEST for ring in rings for point in ring for value in point):
-            raise ValueError(f"a coordinate beyond {FARTHEST:.0e}, or NaN")
-        return rings
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"feature {place} of {path} has a broken outline",
-            expected="rings of [x, y]",
-            found=f"{type(error).__name__}: {error}",
-        ) from error
+    features = read_features(path)
+    for place, feature in enumerate(features):
+        if not feature.rings:
+            raise DataError(
+                f"feature {place} of {path} has no area",
+                expected="a Polygon or MultiPolygon",
+                hint="export nuclei as polygons, without points and lines",
+            )
+    ids = [feature.id for feature in features]
+    keys = ids if all(ids) and len(set(ids)) == len(ids) else range(1, len(ids) + 1)
+    moved = ([_moved(ring, origin, scale) for ring in feature.rings] for feature in features)
+    return rasterise(zip(keys, moved, strict=True), shape)
 
 
 def _moved(ring: Iterable[Point], origin: tuple[float, float], scale: float) -> list[Point]:
     """A ring in pixels of the map."""
     return [((x - origin[0]) / scale, (y - origin[1]) / scale) for x, y in ring]
-
-
-def _keys(features: Sequence[Any]) -> Sequence[int]:
-    """The ids of the features."""
-    known: list[int] = []
-    for feature in features:
-        properties = feature.get("properties")
-        metadata = properties.get("metadata") if isinstance(properties, dict) else None
-        text = str(metadata.get("id", "")) if isinstance(metadata, dict) else ""
-        if text.isdecimal() and 0 < int(text) < 2**31:
-            known.append(int(text))
-    distinct = len(set(known)) == len(features)
-    return known if distinct else range(1, len(features) + 1)

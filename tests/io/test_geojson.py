@@ -182,9 +182,9 @@ def test_foreign_files_are_numbered_in_order(tmp_path):
         ("{", "cannot read"),
         ("3", "cannot read"),
         ('[{"geometry": {"type": "Point", "coordinates": [1, 2]}}]', "no area"),
-        ("[7]", "no area"),
-        ('[{"geometry": {"type": "Polygon"}}]', "broken outline"),
-        ('[{"geometry": {"type": "Polygon", "coordinates": [[["a", 2]]]}}]', "broken outline"),
+        ("[7]", "cannot read feature 0"),
+        ('[{"geometry": {"type": "Polygon"}}]', "cannot read feature 0"),
+        ('[{"geometry": {"type": "Polygon", "coordinates": [[["a", 2]]]}}]', "rings of"),
     ],
 )
 def test_what_is_no_file_of_polygons_is_refused_by_name(tmp_path, text, message):
