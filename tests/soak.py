@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 
 from faults.mutations import mutated
-from faults.victims import NO_ROOM, Life, contents, filling_up, going_on, predicting, training
+from faults.victims import (
+    NO_ROOM,
+    Life,
+    contents,
+    filling_up,
+    going_on,
+    predicting,
+    step_of,
+    training,
+)
 from histokit.errors import DataError
 from histokit.io.checkpoints import load_state
 from histokit.io.labels import read_label_tiff
@@ -95,7 +104,7 @@ def trained_under_faults(
                 return path
         fault = chance.choice(FAULTS)
         counts[fault] += 1
-        kept = load_state(run.last)["step"] if run.last.exists() else 0
+        kept = step_of(run)
         counts["LOST steps beyond one"] += max(0, told - 1 - kept)
         counts["steps done twice"] += max(0, told - kept)
         strike(fault, run, chance, counts)

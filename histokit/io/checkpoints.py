@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,16 +24,42 @@ FORMAT = 1
 """Version of both file formats."""
 
 
-def save_state(path: Path, state: Mapping[str, Any]) -> None:
+def save_state(path: Path, state: Mapping[str, Any], *, previous: Path | None = None) -> None:
     """Writes a nested mapping of tensors and plain numbers, whole or not at all.
+
+    What `path` held before is kept as `previous`, if that is given. At every moment one of the two
+    is whole.
 
     Raises DataError when a tensor holds NaN or infinity: such a state is no use to anybody.
     """
     bad = _non_finite(state, "")
     if bad:
         raise DataError(f"refused to save {path}", found=f"non-finite numbers in {bad}")
-    with atomic(path) as temporary, _told_by_system(), temporary.open("wb") as handle:
-        torch.save({"format": FORMAT, **state}, handle)
+    with atomic(path) as temporary:
+        with _told_by_system(), temporary.open("wb") as handle:
+            torch.save({"format": FORMAT, **state}, handle)
+            os.fsync(handle.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
+
+
+def load_newest(path: Path, previous: Path) -> tuple[dict[str, Any], str]:
+    """What `save_state` left at `path` or, where that is damaged or missing, at `previous`; and a
+    line that says so, empty where nothing is amiss.
+
+    Raises the DataError of `path` where neither can be read.
+    """
+    try:
+        return load_state(path), ""
+    except DataError as error:
+        if not previous.exists():
+            raise
+        try:
+            state = load_state(previous)
+        except DataError:
+            raise error from None
+        why = error.found or "missing"
+        return state, f"{path} cannot be used ({why}); going on from {previous}, saved before it"
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -64,35 +91,48 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, A
     bad = _non_finite(weights, "")
     if bad:
         raise DataError(f"refused to save {path}", found=f"non-finite weights in {bad}")
-    # copies, because safetensors refuses names that share memory
-    tensors = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in weights.items()
-    }
+    tensors = dict(_apart(weights))
     with atomic(path) as temporary, _told_by_system():
         save_file(tensors, temporary, {CARD: json.dumps({"format": FORMAT, **card})})
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The weights and the card of a file. Raises DataError, naming `path`, when it is not one."""
+    with _weights_file(path) as handle:
+        weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
+        card = _card(path, handle)
+    return weights, card
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """The card alone. Raises DataError, naming `path`, when it is no weights file."""
+    with _weights_file(path) as handle:
+        return _card(path, handle)
+
+
+@contextmanager
+def _weights_file(path: Path) -> Iterator[Any]:
+    """An open weights file. Raises DataError where it, or what is read of it, is damaged."""
     try:
         with safe_open(path, framework="pt", device="cpu") as handle:
-            metadata = handle.metadata() or {}
-            weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
-        card = json.loads(metadata[CARD])
+            yield handle
     except (OSError, SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path} cannot be read as weights",
             expected="a .safetensors file written by histokit, with its card",
             found=f"{type(error).__name__}: {error}",
         ) from error
+
+
+def _card(path: Path, handle: Any) -> dict[str, Any]:
+    card = json.loads((handle.metadata() or {})[CARD])
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise DataError(
             f"{path} does not hold weights of this version",
             expected=f"format {FORMAT}",
             found=f"format {card.get('format') if isinstance(card, dict) else 'unknown'}",
         )
-    return weights, card
+    return card
 
 
 @contextmanager
@@ -108,10 +148,35 @@ def _told_by_system() -> Iterator[None]:
         raise
 
 
+def _apart(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The weights on the CPU; copies of those that lie in the memory of others, which safetensors
+    refuses, or not in one piece.
+    """
+    taken: set[int] = set()
+    for name, weight in weights.items():
+        tensor = weight.detach().cpu()
+        memory = tensor.untyped_storage()
+        alone = memory.nbytes() == tensor.nbytes and memory.data_ptr() not in taken
+        taken.add(memory.data_ptr())
+        yield (
+            name,
+            tensor
+            if alone and tensor.is_contiguous()
+            else tensor.clone(memory_format=torch.contiguous_format),
+        )
+
+
+def _finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite. NaN and infinity never leave a sum again, so that a finite
+    one, which takes an eighth of the time, says yes; a sum may overflow by itself.
+    """
+    return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
+
+
 def _non_finite(value: Any, where: str) -> str:
     """The place of the first NaN or infinite number; empty where all are finite."""
     if isinstance(value, Tensor):
-        sound = not value.is_floating_point() or bool(torch.isfinite(value).all())
+        sound = not value.is_floating_point() or _finite(value)
         return "" if sound else where or "a tensor"
     if isinstance(value, float):
         return "" if math.isfinite(value) else where

@@ -8,7 +8,8 @@ runs/<utc>_<method>_<hash>/
     events.jsonl      what happened, a line each
     metrics.csv       step, phase, name, value
     log.txt           what was said
-    checkpoints/      last.ckpt (to go on), best.safetensors (to use), best.json (its card)
+    checkpoints/      last.ckpt (to go on), previous.ckpt (the state before it),
+                      best.safetensors (to use), best.json (its card)
     predictions/      written by predict and eval
     report/           index.html and per_image.csv
 """
@@ -55,9 +56,19 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
+    def previous(self) -> Path:
+        """The state before it, for the day on which `last` turns out damaged."""
+        return self.last.with_name("previous.ckpt")
+
+    @property
     def best(self) -> Path:
         """The weights to use."""
         return self.path / "checkpoints" / "best.safetensors"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device and command."""
+        return self.path / "env.json"
 
     @property
     def report(self) -> Path:

@@ -14,7 +14,7 @@ from torch import Tensor
 from histokit.data.feeds import Feeds
 from histokit.errors import DataError, HistokitError, Interrupted, NonFiniteLoss, UsageError
 from histokit.interfaces import Access, Adapter, Method, Segmenter, Stateful
-from histokit.io.checkpoints import load_state, save_state, save_weights
+from histokit.io.checkpoints import load_newest, save_state, save_weights
 from histokit.io.files import read_json, write_json, write_text
 from histokit.io.runs import RunFolder
 from histokit.run.cards import model_card, weights_card
@@ -63,12 +63,12 @@ class Session:
     @classmethod
     def begin(cls, plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> Session:
         """Opens the data, builds the method, and reads the saved state where there is one."""
-        state = load_state(run.last) if resume else None
+        state, older = load_newest(run.last, run.previous) if resume else (None, "")
         split = read_json(run.path / "split.json") if resume else None
         domains, notes = open_domains(plan, split)
         asked = plan.digest()  # a sweep knows the run again by what it asked for
         plan, domains, chosen = settled(plan, domains)
-        notes += chosen
+        notes += [*chosen, *filter(None, [older])]
         if chosen and machine.rank == 0:
             run.write_settings({**plan.settings(), "digest": asked})
         seed_everything(plan.run.seed, deterministic=plan.run.deterministic)
@@ -244,7 +244,7 @@ class Session:
     def _save_state(self) -> None:
         generators = self.machine.gathered(generator_state())
         if self.machine.rank == 0:
-            save_state(self.run.last, self._state(generators))
+            save_state(self.run.last, self._state(generators), previous=self.run.previous)
             self.run.write_state(status="running", step=self.step, best=self.best)
         self.machine.fabric.barrier()
 
@@ -263,7 +263,7 @@ class Session:
         if self.machine.rank == 0:
             self.run.write_state(status="finished", step=self.step, total=total, best=self.best)
             card = read_json(self.run.best.with_suffix(".json"))
-            write_text(self.run.path / "card.md", model_card(self.plan, card))
+            write_text(self.run.path / "card.md", model_card(self.plan.spec, card))
             self.run.event("finished", step=self.step, seconds=seconds, waited=self.meter.waited)
         if total and self.meter.waited >= SLOW_DATA:
             yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
@@ -339,7 +339,7 @@ def _write_beginning(
         return
     split = {role: {"ref": d.ref, "split": d.split} for role, d in domains.items()}
     write_json(run.path / "split.json", split)
-    write_json(run.path / "env.json", {**around, "target_labels": labels_read(plan)})
+    write_json(run.environment, {**around, "target_labels": labels_read(plan)})
     run.event("started", device=machine.describe())
 
 

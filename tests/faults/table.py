@@ -89,12 +89,13 @@ TABLE = (
     Line(
         "6",
         "truncated checkpoint",
-        "is named; nothing is trained from half a state",
+        "is named, and the state before it used, which is said; nothing is trained from half a one",
         (
+            f"{INPUT}::test_a_damaged_state_is_told_and_the_one_before_it_used",
             f"{INPUT}::test_a_damaged_run_is_not_resumed",
+            "tests/io/test_checkpoints.py::test_the_state_before_the_last_is_kept_and_used_where_the_last_is_damaged",
             "tests/io/test_checkpoints.py::test_truncated_and_missing_states_are_told",
         ),
-        "one state is kept, so there is no previous one to fall back to",
     ),
     Line(
         "7",

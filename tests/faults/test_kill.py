@@ -14,10 +14,11 @@ from faults.victims import (
     contents,
     going_on,
     nobody_left,
+    step_of,
     training,
     writing,
 )
-from histokit.io.checkpoints import load_state
+from histokit.io.checkpoints import load_newest
 from histokit.io.runs import RunFolder
 from toys import plan, trained
 
@@ -34,13 +35,13 @@ def lost_checkpoints(folder: RunFolder, kills: int) -> tuple[int, int]:
     chance = random.Random(4)
     lost, halves = 0, 0
     for _ in range(kills):
-        life = Life(writing, folder.last)
-        before = load_state(folder.last)["step"] if folder.last.exists() else 0
+        life = Life(writing, folder.path)
+        before = step_of(folder)
         assert life.reaches(before + 1)
         time.sleep(chance.uniform(0, 0.1))
         safe = life.told.value
         assert life.kill()
-        state = load_state(folder.last)
+        state, _ = load_newest(folder.last, folder.previous)
         lost += state["step"] < safe or bool((state["w"] != float(state["step"])).any())
         halves += bool(list(folder.path.rglob(".*.part")))
         with folder.lock():
@@ -74,7 +75,7 @@ def test_a_training_killed_many_times_ends_as_if_it_never_was(pair, tmp_path, ki
         assert life.kill()
         (path,) = (tmp_path / "b").iterdir()
         run = RunFolder(path)
-        saved = load_state(run.last)["step"] if run.last.exists() else 0
+        saved = step_of(run)
         assert saved >= told - MOST_LOST
         life = Life(going_on, path)
     life.end()

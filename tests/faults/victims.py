@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from histokit.errors import DataError
-from histokit.io.checkpoints import load_state, load_weights, save_state
+from histokit.io.checkpoints import load_newest, load_state, load_weights, save_state
 from histokit.io.runs import RunFolder
 from histokit.run.events import Event, ItemDone, Progress, Started
 from histokit.run.predict import PredictOptions, predict
@@ -78,12 +78,21 @@ class Life:
         return sorted(found - {self.process.pid})
 
 
-def writing(told: Any, path: Path) -> None:
+def step_of(run: RunFolder) -> int:
+    """The step that a run would go on from; 0 where nothing is saved."""
+    if not run.last.exists() and not run.previous.exists():
+        return 0
+    return int(load_newest(run.last, run.previous)[0]["step"])
+
+
+def writing(told: Any, folder: Path) -> None:
     """Saves states one after the other, for ever; tells the step of each that is safe."""
-    step = load_state(path)["step"] if path.exists() else 0
+    run = RunFolder(folder)
+    step = step_of(run)
     while True:
         step += 1
-        save_state(path, {"step": step, "w": torch.full((NUMBERS,), float(step))})
+        state = {"step": step, "w": torch.full((NUMBERS,), float(step))}
+        save_state(run.last, state, previous=run.previous)
         told.value = step
 
 

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from histokit.errors import DataError
-from histokit.io.checkpoints import load_state, load_weights, save_state, save_weights
+from histokit.io.checkpoints import (
+    load_newest,
+    load_state,
+    load_weights,
+    save_state,
+    save_weights,
+)
 from histokit.training.seed import generator_state
 
 
@@ -41,6 +47,27 @@ def test_truncated_and_missing_states_are_told(tmp_path):
         load_state(path)
     with pytest.raises(DataError, match="no saved state"):
         load_state(tmp_path / "none.ckpt")
+
+
+def test_the_state_before_the_last_is_kept_and_used_where_the_last_is_damaged(tmp_path):
+    last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    for step in (1, 2, 3):
+        save_state(last, {"step": step}, previous=previous)
+    assert (load_state(last)["step"], load_state(previous)["step"]) == (3, 2)
+    state, said = load_newest(last, previous)
+    assert (state["step"], said) == (3, "")
+    last.write_bytes(last.read_bytes()[:-200])
+    state, said = load_newest(last, previous)
+    assert state["step"] == 2
+    assert "last.ckpt cannot be used (" in said
+    assert "going on from" in said
+    last.unlink()
+    state, said = load_newest(last, previous)
+    assert state["step"] == 2
+    assert "(missing)" in said
+    previous.write_bytes(b"")
+    with pytest.raises(DataError, match=r"no saved state at .*last\.ckpt"):
+        load_newest(last, previous)
 
 
 class _Gadget:

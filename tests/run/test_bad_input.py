@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from command import TINY, Command
 from fixtures.fakes import install_method
 from histokit.cli.app import app
-from histokit.io.checkpoints import load_state, save_state, save_weights
+from histokit.io.checkpoints import load_state, load_weights, save_state, save_weights
 from histokit.io.files import read_json, write_json
 from histokit.io.labels import read_label_tiff
 from histokit.io.runs import RunFolder
@@ -283,7 +283,8 @@ def test_a_folder_that_is_no_run(here, breast, tmp_path, words):
 
 
 def _cut(run: RunFolder) -> None:
-    run.last.write_bytes(run.last.read_bytes()[:2000])
+    for state in (run.last, run.previous):
+        state.write_bytes(state.read_bytes()[:2000])
 
 
 def _lacking(run: RunFolder) -> None:
@@ -320,6 +321,17 @@ def _metrics(run: RunFolder) -> None:
 def test_a_damaged_run_is_not_resumed(here, run, spoil, said):
     spoil(run)
     told(here("train", "source-only", "--resume", "run", code=3).stderr, "run/", *said)
+
+
+def test_a_damaged_state_is_told_and_the_one_before_it_used(here, run):
+    before = load_state(run.previous)["step"]
+    straight = load_weights(run.best)[0]
+    run.last.write_bytes(run.last.read_bytes()[:2000])
+    said = here("train", "source-only", "--resume", "run").stderr
+    told(said, "last.ckpt cannot be used", "going on from run/checkpoints/previous.ckpt")
+    assert load_state(run.last)["step"] > before
+    again = load_weights(run.best)[0]
+    assert all(torch.equal(again[name], straight[name]) for name in straight)
 
 
 def test_a_damaged_run_is_listed_as_such(here, run):
