@@ -76,11 +76,13 @@ def apply_stain(images: Tensor, geometries: list[Geometry]) -> Tensor:
         for matrix in (hed_from_rgb, rgb_from_hed)
     )
     change = torch.tensor([geometries[index].stain for index in chosen]).to(images)
-    stains = torch.einsum("bchw,cs->bshw", -images[chosen].clamp_min(1e-6).log(), to_stains)
-    stains = stains * change[:, :, 0, None, None] + change[:, :, 1, None, None]
-    density = torch.einsum("bshw,sc->bchw", stains, to_colours)
+    # reading amounts off, changing them and mixing colours again is one affine map a pixel
+    mixed = torch.einsum("cs,bs,se->bec", to_stains, change[:, :, 0], to_colours)
+    added = torch.einsum("bs,se->be", change[:, :, 1], to_colours)
+    logs = images[chosen].clamp_min(1e-6).log_()
+    moved = torch.baddbmm(-added[:, :, None], mixed, logs.flatten(2))
     jittered = images.clone()
-    jittered[chosen] = torch.exp(-density).clamp(0, 1)
+    jittered[chosen] = moved.exp_().clamp_(0, 1).view_as(logs)
     return jittered
 
 

@@ -65,6 +65,13 @@ class Pool:
         """Whether windows carry the same place in another stain."""
         return self._read_counterpart is not None
 
+    def key(self, number: int, seed: int) -> str:
+        """The image that the `number`-th window is of."""
+        return self._key(self.records[self._place(number, seed)])
+
+    def _key(self, record: Record) -> str:
+        return f"{self.name}/{record.key}"
+
     def whole(self, index: int) -> Window:
         """A whole image with its truth."""
         if index in self._kept:
@@ -73,7 +80,7 @@ class Pool:
         image = self._read_image(record)
         truth = truth_of(self._read_labels(record)) if self._read_labels else None
         other = self._read_counterpart(record) if self._read_counterpart else None
-        whole = Window(image, truth, f"{self.name}/{record.key}", other)
+        whole = Window(image, truth, self._key(record), other)
         _require_same_size(whole)
         if self._bytes + whole.nbytes <= CACHE_BYTES:
             self._kept[index] = whole

@@ -9,7 +9,8 @@ from typing import Any, cast
 from histokit.config.base import TrainingWindows
 from histokit.data.augment import Augment
 from histokit.data.colour import grey_reader
-from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.draws import FeedSettings
+from histokit.data.feeds import Feeds
 from histokit.data.pool import Pool
 from histokit.data.pooled import Pooled
 from histokit.data.take import take_images
@@ -127,7 +128,7 @@ def open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
         rank=machine.rank,
         world=machine.world,
     )
-    workers = plan.run.workers if plan.run.workers >= 0 else (4 if machine.on_gpu else 0)
+    workers = loading_processes(plan.run.workers, machine)
     pools = {role: _pool(plan, role, domain) for role, domain in domains.items()}
     labelled = pools.get("target" if plan.spec.access is Access.TARGET_LABELS else "source")
     adapts = plan.spec.access in (Access.TARGET_IMAGES, Access.IMAGES)
@@ -139,6 +140,13 @@ def open_feeds(plan: RunPlan, machine: Machine, domains: Mapping[str, Domain]) -
         pairs=pools.get("pairs"),
         workers=workers,
     )
+
+
+def loading_processes(asked: int, machine: Machine) -> int:
+    """As many as are asked for; where that is below 0, enough to feed a GPU and none for a CPU."""
+    if asked >= 0:
+        return asked
+    return 4 if machine.on_gpu else 0
 
 
 def _pool(plan: RunPlan, role: str, domain: Domain) -> Pool:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from histokit.config.base import TrainingWindows
 from histokit.data.augment import Augment
 from histokit.data.colour import grey_reader
-from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.draws import FeedSettings
+from histokit.data.feeds import Feeds
 from histokit.data.pool import Pool
 from histokit.interfaces import Access, Dataset, Finding, Labels, Record
 

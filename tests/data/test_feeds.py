@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from histokit.data.colour import grey_reader
-from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.draws import FeedSettings
+from histokit.data.feeds import Feeds
 from histokit.data.pool import Pool
 from histokit.errors import DataError
 from histokit.interfaces import Feed, Labelled, Labels, Record, SourceTarget, Unlabelled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from histokit.data.feeds import FeedSettings
+from histokit.data.draws import FeedSettings
 from histokit.data.pool import Pool
 from histokit.data.windows import object_pixel
 from histokit.interfaces import Labels, Record

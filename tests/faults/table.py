@@ -186,9 +186,12 @@ TABLE = (
     Line(
         "14",
         "a loading process is killed",
-        "it is started again, then its file is named",
-        (),
-        "training ends with an internal error; `--resume` goes on from the last state",
+        "it is started again twice, then training stops and names the images; nothing is lost",
+        (
+            "tests/data/test_loading.py::test_a_process_that_is_killed_is_started_again",
+            "tests/data/test_loading.py::test_images_that_kill_every_process_are_named",
+        ),
+        "training does not go on without the image",
     ),
     Line(
         "15",
