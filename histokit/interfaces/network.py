@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 class Head(ABC):
     """How the raw output of a segmentation network is trained and read. It holds no weights."""
 
+    def at(self, mpp: float) -> Head:
+        """The head for images of `mpp` micrometres a pixel; by default the size does not matter."""
+        del mpp
+        return self
+
     @abstractmethod
     def losses(self, output: Any, batch: Labelled) -> Mapping[str, Tensor]:
         """The supervised loss terms by name; training minimises their sum."""

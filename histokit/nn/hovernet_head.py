@@ -22,7 +22,7 @@ from histokit.losses.hovernet import (
 )
 from histokit.losses.segmentation import full_precision
 from histokit.nn.heads import class_truth, middle
-from histokit.postprocess.hover import Nuclei, hover
+from histokit.postprocess.hover import Nuclei, hover, lengths_at
 from histokit.postprocess.hv_maps import Border, fix_mirror_padding, hv_maps
 
 
@@ -37,6 +37,8 @@ class HoverHead(Head):
         hv_border: ``reference`` gives no distances to nuclei at the top and left border, a mistake
             of the release.
         min_hv_area: nuclei with fewer pixels in the output have no distances.
+        lengths: of the post-processing in pixels, where they are not the usual ones; see
+            `histokit.postprocess.hover.lengths_at`.
     """
 
     def __init__(
@@ -44,10 +46,16 @@ class HoverHead(Head):
         msge_axes: MsgeAxes = "reference",
         hv_border: Border = "clamp",
         min_hv_area: int = 30,
+        lengths: Mapping[str, int] | None = None,
     ) -> None:
         self._axes = msge_axes
         self._border = hv_border
         self._min_area = min_hv_area
+        self._lengths = lengths or {}
+
+    def at(self, mpp: float) -> HoverHead:
+        """The same with the lengths of the post-processing for this size of a pixel."""
+        return HoverHead(self._axes, self._border, self._min_area, lengths_at(mpp))
 
     def losses(self, output: Any, batch: Labelled) -> Mapping[str, Tensor]:
         """``np_ce``, ``np_dice``, ``hv_mse``, ``hv_msge``, and with types ``tp_ce``, ``tp_dice``.
@@ -100,7 +108,7 @@ class HoverHead(Head):
         return Maps(maps.pop("np"), "softmax", maps)
 
     def decode(self, maps: Maps) -> Instances:
-        """The nuclei of one image by `histokit.postprocess.hover`, at its usual constants.
+        """The nuclei of one image by `histokit.postprocess.hover`.
 
         Each score is the mean probability of being in a nucleus; with types, the share of pixels
         that have the type. A nucleus of which all pixels are called background has no class.
@@ -115,7 +123,7 @@ class HoverHead(Head):
         distances = maps.extra["hv"][0].detach().float().cpu().numpy()
         types = maps.extra.get("tp")
         kinds = None if types is None else types[0].detach().argmax(0).cpu().numpy()
-        return _instances(hover(foreground, distances, kinds), foreground)
+        return _instances(hover(foreground, distances, kinds, **self._lengths), foreground)
 
 
 def _instances(nuclei: Nuclei, foreground: np.ndarray[Any, np.dtype[np.float32]]) -> Instances:

@@ -43,6 +43,24 @@ class Nuclei:
     shares: NDArray[np.float64] | None = None
 
 
+MPP = 0.25
+"""Micrometres a pixel that the usual lengths are tuned for (40x)."""
+
+
+def lengths_at(mpp: float) -> dict[str, int]:
+    """The usual lengths of `hover` in pixels of `mpp` micrometres.
+
+    The authors say that theirs are wrong at 20x without giving others; here each keeps its size on
+    the slide.
+    """
+    scale = MPP / mpp
+    return {
+        "min_area": max(round(10 * scale**2), 1),
+        "sobel_size": max(2 * round((21 * scale - 1) / 2) + 1, 3),
+        "open_radius": max(round(2 * scale), 1),
+    }
+
+
 def hover(
     foreground: NDArray[np.floating],
     hv: NDArray[np.floating],
@@ -92,8 +110,8 @@ def separate(
 ) -> Ids:
     """The id map, int32 [H W], 1..N without gaps.
 
-    Lengths are tuned for 0.25 µm a pixel (40x). The derivatives of the two distance maps are
-    steeply negative where one nucleus ends and the next begins; what is left of the foreground
+    The usual lengths are tuned for 40x; see `lengths_at`. The derivatives of the two distance maps
+    are steeply negative where one nucleus ends and the next begins; what is left of the foreground
     away from there are the markers of a watershed. Foreground that no marker reaches is dropped.
     A piece of foreground with a single marker is one nucleus, so only the others are flooded.
 

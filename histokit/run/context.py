@@ -12,7 +12,7 @@ from torch import nn
 
 from histokit.config.base import TrainingWindows
 from histokit.errors import DataError, UsageError
-from histokit.interfaces import Network, NetworkSpec, Segmenter, Translator
+from histokit.interfaces import Head, Network, NetworkSpec, Segmenter, Translator
 from histokit.interfaces.spec import load_object
 from histokit.registry.networks import find_network, list_networks
 from histokit.run.domains import Domain
@@ -73,7 +73,8 @@ class RunContext:
         if self.machine.on_gpu:
             module = module.to(memory_format=torch.channels_last)
         head_path = spec.head if out_channels == 1 else spec.class_head
-        head = load_object(head_path, f"network {name}")()
+        head: Head = load_object(head_path, f"network {name}")()
+        head = head if self.mpp is None else head.at(self.mpp)
         return Network(spec.name, module, head, spec.taps, spec.sizes, freeze)
 
     def translator(self, ref: str) -> Translator:

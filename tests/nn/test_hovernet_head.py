@@ -12,16 +12,18 @@ from histokit.interfaces.segmenter import Maps
 from histokit.losses.hovernet import cross_entropy, distance_error, gradient_error, pooled_dice
 from histokit.nn.hovernet_head import HoverHead
 from histokit.postprocess.hv_maps import hv_maps
+from histokit.run.context import RunContext
+from histokit.run.machine import open_machine
 
 HEAD = HoverHead()
 
 
-def discs(shape=(40, 48)):
+def discs(shape=(40, 48), radius=8):
     """Two touching discs."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     ids = np.zeros(shape, np.int32)
-    ids[(y - 20) ** 2 + (x - 14) ** 2 <= 64] = 1
-    ids[((y - 20) ** 2 + (x - 29) ** 2 <= 64) & (ids == 0)] = 2
+    ids[(y - 20) ** 2 + (x - 14) ** 2 <= radius**2] = 1
+    ids[((y - 20) ** 2 + (x - 13 - 2 * radius) ** 2 <= radius**2) & (ids == 0)] = 2
     return ids
 
 
@@ -124,6 +126,22 @@ def test_touching_discs_are_split():
     assert np.bincount(found.ids.ravel())[1:] == pytest.approx([196, 196], abs=2)
     assert found.scores == pytest.approx({1: 1.0, 2: 1.0}, abs=1e-6)
     assert found.classes == {}
+
+
+def test_nuclei_of_20x_are_split_with_lengths_of_20x():
+    maps = HEAD.maps(perfect(discs(radius=4)))
+    assert HEAD.decode(maps).ids.max() == 0
+    assert HEAD.at(0.25).decode(maps).ids.max() == 0
+    found = HEAD.at(0.5).decode(maps)
+    assert np.bincount(found.ids.ravel())[1:] == pytest.approx([49, 48], abs=2)
+
+
+def test_a_network_has_the_head_of_its_pixel_size():
+    machine = open_machine("cpu")
+    maps = HEAD.maps(perfect(discs(radius=4)))
+    for mpp, count in ((None, 0), (0.25, 0), (0.5, 2)):
+        network = RunContext(machine, mpp=mpp).network("hovernet-small", 3, 1)
+        assert network.head.decode(maps).ids.max() == count
 
 
 def test_types_are_told_with_their_share():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,7 +11,7 @@ from skimage.segmentation import watershed
 
 from histokit.errors import ContractError
 from histokit.postprocess import hover as module
-from histokit.postprocess.hover import hover, measured, separate
+from histokit.postprocess.hover import hover, lengths_at, measured, separate
 from histokit.postprocess.hv_maps import hv_maps
 
 
@@ -173,6 +175,13 @@ def test_type_is_that_of_most_pixels_and_background_last(pixels, kind, share):
     nuclei = measured(np.ones((2, 2), np.int32), np.array(pixels).reshape(2, 2))
     assert nuclei.types.tolist() == [kind]
     assert nuclei.shares[0] == pytest.approx(share, abs=1e-5)
+
+
+def test_lengths_keep_their_size_on_the_slide():
+    usual = {name: signature(separate).parameters[name].default for name in lengths_at(0.25)}
+    assert lengths_at(0.25) == lengths_at(0.2519) == usual
+    assert lengths_at(0.5) == {"min_area": 2, "sobel_size": 11, "open_radius": 1}
+    assert lengths_at(4.0) == {"min_area": 1, "sobel_size": 3, "open_radius": 1}
 
 
 def test_constants_matter():
