@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from histokit.data.feeds import Feeds
-from histokit.errors import DataError, HistokitError, Interrupted, NonFiniteLoss, UsageError
-from histokit.interfaces import Access, Adapter, Method, Segmenter, Stateful
+from histokit.errors import HistokitError, Interrupted, NonFiniteLoss
+from histokit.interfaces import Method
 from histokit.io.checkpoints import load_newest, save_state, save_weights
 from histokit.io.files import read_json, write_json, write_text
 from histokit.io.runs import RunFolder
@@ -30,10 +30,11 @@ from histokit.run.plan import RunPlan
 from histokit.run.planned import narrow_windows, settled
 from histokit.run.provenance import environment
 from histokit.run.signals import Stop, stop_on_request
+from histokit.run.state import require_whole, restore, state_of
 from histokit.run.tensorboard import Scalars, tensorboard
-from histokit.run.validate import mean_dice
+from histokit.run.validate import mean_dice, to_validate
 from histokit.training.loop import Step, fit
-from histokit.training.seed import generator_state, restore_generators, seed_everything
+from histokit.training.seed import generator_state, seed_everything
 
 FAILED = "failed.ckpt"
 """State saved when a loss was not finite."""
@@ -87,7 +88,7 @@ class Session:
         meter = Meter(machine.world)
         session = cls(plan, machine, run, method, feeds, domains, meter, state, notes)
         if state is not None:
-            _require_whole(state, run, machine)
+            require_whole(state, run, machine)
             session.step = int(state["step"])
             session.best = dict(state["best"])
         return session
@@ -199,18 +200,14 @@ class Session:
 
     def _score(self) -> tuple[float | None, str]:
         """Dice on the validation images that the selection rule reads."""
-        role = "target" if self.plan.run.selection == "target-val-oracle" else "source"
-        if self.plan.spec.access is Access.TARGET_LABELS:
-            role = "target"
-        shut = self.plan.spec.access in (Access.IMAGES, Access.PAIRS)
-        domain = None if shut and role == "source" else self.domains.get(role)
-        segmenter = _validated_by(self.method, role)
-        if domain is None or not isinstance(segmenter, Segmenter) or not domain.part("val"):
+        found = to_validate(self.plan, self.method, self.domains)
+        if found is None:
             return None, ""
+        segmenter, domain, what = found
         self._mode(training=False)
         score = mean_dice(segmenter, domain, domain.part("val"), self.machine)
         self._mode(training=True)
-        return score, f"{role} validation dice"
+        return score, what
 
     def _mode(self, *, training: bool) -> None:
         for network in networks_of(self.method.stateful()).values():
@@ -218,33 +215,16 @@ class Session:
 
     def _restore(self) -> None:
         state, self.restored = self.restored or {}, None
-        try:
-            for name, item in self.method.stateful().items():
-                item.load_state_dict(state["stateful"][name])
-            restore_generators(state["generators"][self.machine.rank])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise DataError(
-                f"{self.run.last} does not fit the method",
-                found=f"{type(error).__name__}: {str(error).splitlines()[-1].strip()}",
-                hint="it was made by another version of the plugin; train anew",
-            ) from error
+        restore(self.method, state, self.run, self.machine.rank)
         if self.machine.rank == 0:
             self.run.forget_metrics_after(self.step)
             self.run.event("resumed", step=self.step)
 
-    def _state(self, generators: list[dict[str, Any]]) -> dict[str, Any]:
-        stateful: Mapping[str, Stateful] = self.method.stateful()
-        return {
-            "step": self.step,
-            "best": self.best,
-            "stateful": {name: item.state_dict() for name, item in stateful.items()},
-            "generators": generators,
-        }
-
     def _save_state(self) -> None:
         generators = self.machine.gathered(generator_state())
         if self.machine.rank == 0:
-            save_state(self.run.last, self._state(generators), previous=self.run.previous)
+            state = state_of(self.method, self.step, self.best, generators)
+            save_state(self.run.last, state, previous=self.run.previous)
             self.run.write_state(status="running", step=self.step, best=self.best)
         self.machine.fabric.barrier()
 
@@ -282,7 +262,8 @@ class Session:
         """The error with the place of the saved state. The last good state is left as it is."""
         saved = self.run.last.with_name(FAILED)
         try:
-            save_state(saved, {**self._state([generator_state()]), "reason": str(error)})
+            state = state_of(self.method, self.step, self.best, [generator_state()])
+            save_state(saved, {**state, "reason": str(error)})
         except HistokitError:
             saved = self.run.last  # the weights themselves are no longer finite
         place = f"{error.found}; state saved in {saved}"
@@ -292,35 +273,6 @@ class Session:
         if self.machine.rank == 0:
             self.run.log(_in_words(event))
         return event
-
-
-def _validated_by(method: Method, role: str) -> object:
-    """What is validated on the images of a role; None where there is nothing yet."""
-    if not isinstance(method, Adapter):
-        return method
-    rehearsal = method.rehearsal()
-    return rehearsal if role == "source" or rehearsal is None else method.segmenter()
-
-
-def _require_whole(state: Mapping[str, Any], run: RunFolder, machine: Machine) -> None:
-    """Raises DataError where a saved state lacks what a run goes on from, and UsageError where as
-    many processes as made it are not there: each drew its own images.
-    """
-    lacking = {"step", "best", "stateful", "generators"} - state.keys()
-    if lacking:
-        raise DataError(
-            f"{run.last} is not the state of a run",
-            expected="step, best, stateful and generators",
-            found=f"no {', '.join(sorted(lacking))}",
-        )
-    world = len(state["generators"])
-    if world != machine.world:
-        raise UsageError(
-            f"{run.path} was trained by {world} processes",
-            expected=f"{world} to go on with it",
-            found=f"{machine.world}",
-            hint=f"torchrun --nproc-per-node {world} -m histokit train … --resume {run.path}",
-        )
 
 
 def _write_beginning(

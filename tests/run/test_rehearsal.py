@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from histokit.interfaces import Adapter
-from histokit.run.session import _validated_by
+from histokit.run.validate import _validated_by
 
 
 class Plain(Adapter):
