@@ -1,13 +1,15 @@
 # make demo   set up, then the main job on made-up images (no data, no GPU needed)
 # make test   set up, then the tests
 # make check  format, lint, types and layers
-# make bench  benchmarks, as ratios within one run
+# make bench  speed beside other packages, which it installs first; BENCH=metrics for some
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/*/pyproject.toml))
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
+BENCH ?=
 
 .PHONY: demo test check bench clean
 
@@ -24,8 +26,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)
-	$(BIN)/python -m pytest -q -m slow tests/benchmarks
+# One thread each, and processor time: other work on the machine then changes little.
+bench: $(PEERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -k '$(BENCH)' -rs --benchmark-quiet \
+		--override-ini filterwarnings=ignore tests/benchmarks
 
 # One pip call for the core and every plugin, at the versions that were tested together.
 $(READY): pyproject.toml .constraints.txt $(PLUGINS)
@@ -35,6 +39,12 @@ $(READY): pyproject.toml .constraints.txt $(PLUGINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt \
 		--editable '.[dev]' $(foreach plugin,$(PLUGINS),--editable $(dir $(plugin)))
+	@touch $@
+
+# What the benchmarks compare with, at versions that leave ours as they are.
+$(PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .constraints.txt \
+		--editable '.[bench]'
 	@touch $@
 
 clean:

@@ -11,21 +11,25 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 import typer
+
+from histokit.cli import lines
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
 _QUIET = {"on": False}
+_PLAIN = {"on": False}
 EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.05
 MOST_LOSSES = 12
 """Losses in a line of progress; a method gives the telling ones first."""
 
 
+@runtime_checkable
 class Event(Protocol):
     """One moment of training; `total` and the rates are None where they are not known."""
 
@@ -65,6 +69,22 @@ def be_quiet(quiet: bool) -> None:
     _QUIET["on"] = quiet
 
 
+def quiet() -> bool:
+    """Whether stderr is for errors alone."""
+    return _QUIET["on"]
+
+
+def as_typed() -> list[str]:
+    """The global options that make another command show itself as this one does."""
+    shown = "json" if lines.wanted() else "plain" if _PLAIN["on"] else "auto"
+    return ["--progress", shown, *(["--quiet"] if quiet() else [])]
+
+
+def be_plain(plain: bool) -> None:
+    """Whether progress is lines of text also on a terminal."""
+    _PLAIN["on"] = plain
+
+
 def coloured(stream: TextIO) -> bool:
     """Whether a stream is a terminal that wants colour; ``NO_COLOR`` says no."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -93,8 +113,12 @@ def _console(to_stderr: bool) -> Console:
 
 
 def say(text: str) -> None:
-    """A line of log on stderr, unless ``--quiet``."""
-    if not _QUIET["on"]:
+    """A line of log on stderr, unless ``--quiet``; with ``--progress json`` the event ``said``."""
+    if quiet():
+        return
+    if lines.wanted():
+        lines.write("said", {"text": text})
+    else:
         typer.echo(text, err=True)
 
 
@@ -105,17 +129,7 @@ def result(text: str) -> None:
 
 def result_json(value: Any) -> None:
     """The result as JSON on stdout; NaN and infinity, which JSON lacks, become null."""
-    typer.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    typer.echo(json.dumps(lines.plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def table(
@@ -160,9 +174,9 @@ def progress(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[
     The plain lines come every 10 seconds or 5 % of the steps, whichever comes first, and
     at each new phase and the last step. With ``--quiet`` nothing is shown.
     """
-    if _QUIET["on"]:
+    if quiet():
         yield lambda event: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not _PLAIN["on"]:
         with _live() as bar:
             yield _LiveLine(bar).show
     else:

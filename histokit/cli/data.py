@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from histokit.cli import completion, console
+from histokit.cli.events import shown
 from histokit.cli.lazy import Command, Group
 
 if TYPE_CHECKING:
@@ -188,16 +189,11 @@ def import_(
     Images, objects, classes, groups, official parts and pixel sizes are kept exactly. An image
     that cannot be read is listed, the others are done, and the exit code is 5.
     """
-    from histokit.run.importing import Copying, Imported, import_dataset
+    from histokit.run.importing import Imported, import_dataset
 
-    with console.progress() as draw:
-        for step in import_dataset(source, out, data_root=data_root, overwrite=overwrite):
-            if isinstance(step, Copying):
-                draw(step)
-            elif isinstance(step, Imported):
-                _tell_import(step, json)
-            else:
-                console.say(f"{step.key}  FAILED: {step.reason}")
+    for step in shown(import_dataset(source, out, data_root=data_root, overwrite=overwrite)):
+        if isinstance(step, Imported):
+            _tell_import(step, json)
 
 
 def _tell_import(done: Imported, json: bool) -> None:

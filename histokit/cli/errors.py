@@ -7,14 +7,13 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 
-from histokit.cli import console
-from histokit.errors import DeviceError, HistokitError
+from histokit.cli import console, lines
+from histokit.errors import DeviceError, HistokitError, Interrupted, UsageError
 
-INTERNAL = 1
-INTERRUPTED = 130
 READER_GONE = 141
 """What a shell reports for any program whose reader left, such as ``head``."""
 
@@ -32,29 +31,35 @@ def boundary(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except KeyboardInterrupt as error:
-        _tell("interrupted")
-        raise typer.Exit(INTERRUPTED) from error
+        stopped = Interrupted("interrupted")
+        _tell(stopped, type(error).__name__)
+        raise typer.Exit(stopped.exit_code) from error
     except BrokenPipeError as error:
         _forget_stdout()
         raise typer.Exit(READER_GONE) from error
     except Exception as error:
-        if _is_typers(error):
+        if _is_typers(error) and not lines.wanted():
             raise
         raise typer.Exit(_report(error, debug)) from error
 
 
 def _report(error: Exception, debug: bool) -> int:
     """Tells an error and gives its exit code."""
-    if debug:
-        typer.echo(traceback.format_exc(), err=True)
+    told = _told(error, debug)
+    _tell(told, type(error).__name__, traceback.format_exc() if debug else "")
+    return told.exit_code
+
+
+def _told(error: Exception, debug: bool) -> HistokitError:
+    """The error as the user is told it."""
     if isinstance(error, HistokitError):
-        _tell(str(error))
-        return error.exit_code
+        return error
     if isinstance(error, MemoryError):
-        _tell("out of memory\n  try: smaller tiles or batches, or fewer workers")
-        return DeviceError.exit_code
-    _tell_internal(error, debug)
-    return INTERNAL
+        return DeviceError("out of memory", hint="smaller tiles or batches, or fewer workers")
+    if _is_typers(error):
+        usage: Any = error
+        return UsageError(usage.format_message())
+    return _internal(error, debug)
 
 
 def _is_typers(error: Exception) -> bool:
@@ -62,15 +67,23 @@ def _is_typers(error: Exception) -> bool:
     return hasattr(error, "show") and hasattr(error, "exit_code")
 
 
-def _tell(message: str) -> None:
+def _tell(error: HistokitError, kind: str, trace: str = "") -> None:
+    """Shows an error on stderr: in words, or as a line with ``--progress json``."""
+    if lines.wanted():
+        said = {name: getattr(error, name) for name in ("what", "expected", "found", "hint")}
+        values = {"exit_code": error.exit_code, "kind": kind, **said, "traceback": trace}
+        lines.write("error", values)
+        return
+    if trace:
+        typer.echo(trace, err=True)
     label = "\x1b[31merror:\x1b[0m" if console.coloured(sys.stderr) else "error:"
-    typer.echo(f"{label} {message}", err=True)
+    typer.echo(f"{label} {error}", err=True)
 
 
-def _tell_internal(error: Exception, debug: bool) -> None:
+def _internal(error: Exception, debug: bool) -> HistokitError:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     again = "" if debug else "  try: the same command with --debug, for the traceback\n"
-    _tell(
+    return HistokitError(
         f"internal error: {type(error).__name__}: {error}\n"
         f"  at: {frame.filename}:{frame.lineno}\n{again}"
         "  report it: the command, its output with --debug, and that of `histokit doctor`"

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from histokit.cli import console
+from histokit.cli import console, lines
 
 if TYPE_CHECKING:
-    from histokit.run.events import Event
+    from histokit.run.events import Started
+
+T = TypeVar("T")
 
 
-def shown(events: Iterable[Event]) -> Iterator[Event]:
-    """The same events, each shown on stderr as it passes."""
-    from histokit.run.events import Progress, Started
+def shown(events: Iterable[T]) -> Iterator[T]:
+    """The same events, each shown on stderr as it passes: in words, or all of them as JSON lines
+    with ``--progress json``.
+    """
+    yield from _as_lines(events) if lines.wanted() else _in_words(events)
+
+
+def _as_lines(events: Iterable[T]) -> Iterator[T]:
+    for event in events:
+        if not console.quiet():
+            lines.write_event(event)
+        yield event
+
+
+def _in_words(events: Iterable[T]) -> Iterator[T]:
+    from histokit.run.events import Started
 
     with console.progress() as draw:
         for event in events:
-            if isinstance(event, Progress):
+            if isinstance(event, console.Event):
                 draw(event)
             elif isinstance(event, Started):
-                plan = ", ".join(f"{name} {steps}" for name, steps in event.phases.items())
-                console.say(f"run: {event.run}")
-                console.say(f"device: {event.device}; steps: {plan or 'none'}")
-                if event.step:
-                    console.say(f"going on from step {event.step} of {event.total}")
+                _tell_start(event)
             else:
                 text = in_words(event)
                 if text:
@@ -32,8 +43,17 @@ def shown(events: Iterable[Event]) -> Iterator[Event]:
             yield event
 
 
-def in_words(event: Event) -> str:
+def _tell_start(event: Started) -> None:
+    plan = ", ".join(f"{name} {steps}" for name, steps in event.phases.items())
+    console.say(f"run: {event.run}")
+    console.say(f"device: {event.device}; steps: {plan or 'none'}")
+    if event.step:
+        console.say(f"going on from step {event.step} of {event.total}")
+
+
+def in_words(event: Any) -> str:
     """A line for an event; empty for one that is shown in another way."""
+    from histokit.io.stores import Failure
     from histokit.run.events import ItemDone, ItemFailed, Noted, Validated
 
     if isinstance(event, Noted):
@@ -49,4 +69,6 @@ def in_words(event: Event) -> str:
         return f"{event.number}/{event.total} {event.key}  {values}  {event.seconds:.2f} s"
     if isinstance(event, ItemFailed):
         return f"{event.number}/{event.total} {event.key}  FAILED: {event.reason}"
+    if isinstance(event, Failure):
+        return f"{event.key}  FAILED: {event.reason}"
     return ""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RUN_PANEL = "The run"
 COMMON_PANEL = "Where settings come from"
 ADDITION_PANEL = "Adding images of another data set"
-GLOBAL = frozenset({"help", "debug", "quiet", "version"})
+GLOBAL = frozenset({"help", "debug", "quiet", "progress", "version"})
 METAVARS = {"number": "FLOAT", "integer": "INT", "text": "TEXT", "path": "PATH", "flag": "BOOL"}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from histokit.cli import completion, console
+from histokit.cli import console
+from histokit.cli import evaluate_options as shared
+from histokit.cli import image_words as words
 from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 from histokit.cli.translation_words import Set, settings_of
@@ -20,72 +22,46 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(cls=Command)
 def predict(
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="METHOD|RUN",
-            help="A method, METHOD:PRESET, run folder or weights file.",
-            autocompletion=completion.runs_or_methods,
-        ),
-    ],
+    ref: words.Ref,
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT...", help="Images, slides, folders of both.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("predictions"),
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run folder or weights file to take; by default the newest finished run.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Where run folders are.")] = Path("runs"),
-    mpp: Annotated[
-        float | None, typer.Option(min=0.01, help="Micrometres a pixel of the images or slides.")
-    ] = None,
+    run: shared.Run = None,
+    runs: shared.Runs = Path("runs"),
+    mpp: words.Mpp = None,
     formats: Annotated[
         str,
-        typer.Option(help="What to write: labels,probabilities,geojson,geojson.gz,table,overlay."),
+        typer.Option(
+            help="What to write: "
+            "labels,probabilities,geojson,geojson.gz,hovernet-json,table,parquet,overlay."
+        ),
     ] = "labels,probabilities,geojson,overlay",
-    window: Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")] = 512,
-    overlap: Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Windows through the network at once.")] = 1,
+    window: words.Window = 512,
+    overlap: words.Overlap = 64,
+    batch: shared.Batch = 1,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Objects of a lower score are dropped.")
     ] = 0.0,
     set_: Set = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "32", "bf16"], typer.Option(help="Number format.")
-    ] = "auto",
-    mask: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE|none",
-            help="Tissue of a slide: an image or GeoJSON; none takes all of it.",
-        ),
-    ] = "",
-    max_memory: Annotated[
-        float, typer.Option(min=0.1, metavar="GIB", help="Memory to take for a slide.")
-    ] = 4.0,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    mask: words.Mask = "",
+    max_memory: words.MaxMemory = 4.0,
     margin: Annotated[
         int, typer.Option(min=0, help="Pixels that blocks of a slide look beyond their own area.")
     ] = 128,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Only draw what would run on slides.")
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first failure.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    preview: words.Preview = False,
+    strict: words.Strict = False,
+    json: shared.Json = False,
 ) -> None:
     """Segment images with a trained method.
 
     Writes label images (16/32-bit TIFF), probabilities (HDF5), outlines for QuPath (GeoJSON) and
-    overlay pictures, with a table of sizes, forms and stains (CSV) if asked for, and
-    summary.csv and provenance.json; where objects have scores, ledger.csv
-    and ledger.json say what was kept and how far it can be trusted. A damaged image is named in
-    failures.json, the others are done, and the exit code is 5.
+    overlay pictures; if asked for, also nuclei as HoVer-Net writes them (JSON) and a table of
+    sizes, forms and stains (CSV or Parquet); and summary.csv and provenance.json. Where objects
+    have scores, ledger.csv and ledger.json say what was kept and how far it can be trusted. A
+    damaged image is named in failures.json, the others are done, and the exit code is 5.
 
     A slide (SVS, NDPI, MRXS, pyramidal TIFF, OME-TIFF and others) goes through in blocks, of its
     tissue only, and outlines are written as they come, in pixels of its full size.

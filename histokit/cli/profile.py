@@ -9,7 +9,7 @@ import typer
 
 from histokit.cli import completion, console
 from histokit.cli import evaluate_options as words
-from histokit.cli.events import in_words
+from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 
 if TYPE_CHECKING:
@@ -66,11 +66,9 @@ def profile(
         device=device,
         precision=precision,
     )
-    for event in run_profile(options):
+    for event in shown(run_profile(options)):
         if isinstance(event, Profiled):
             _tell(event, json=json)
-        else:
-            console.say(in_words(event))
 
 
 def _tell(found: Profiled, *, json: bool) -> None:

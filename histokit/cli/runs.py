@@ -53,7 +53,7 @@ def show(
     folder = RunFolder.open(run)
     settings, state = folder.settings(), folder.state()
     if json:
-        console.result_json({"run": folder.path, "state": state, **settings})
+        console.result_json({"folder": folder.path, "state": state, **settings})
         return
     summary = _summary(folder)
     console.result("  ".join(f"{name}: {value}" for name, value in summary.items() if value))

@@ -1,4 +1,4 @@
-"""`histokit translate METHOD [PRESET|RUN] INPUT… -o OUT`: images in, another stain out."""
+"""`histokit translate METHOD [PRESET|RUN] INPUT… -o OUT`: another stain out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from histokit.cli import completion, console
-from histokit.cli import translation_words as words
+from histokit.cli import console
+from histokit.cli import evaluate_options as shared
+from histokit.cli import image_words as words
 from histokit.cli.events import shown
 from histokit.cli.lazy import Command
+from histokit.cli.translation_words import Norm, Set, settings_of
 from histokit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,59 +23,59 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(cls=Command)
 def translate(
-    ref: Annotated[
-        str,
-        typer.Argument(
-            metavar="METHOD|RUN",
-            help="A method, METHOD:PRESET, run folder or weights file.",
-            autocompletion=completion.runs_or_methods,
-        ),
-    ],
+    ref: words.Ref,
     given: Annotated[
         list[str],
         typer.Argument(
             metavar="[PRESET|RUN] INPUT...",
-            help="A preset or run of the method, if any; then images, folders, 'patterns*' and "
-            "CSV tables of paths.",
+            help="A preset or run of the method, if any; then images, slides, folders, "
+            "'patterns*' and CSV tables of paths.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("translated"),
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Run folder or weights file to take; by default the newest finished run.",
-            autocompletion=completion.runs,
-        ),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Where run folders are.")] = Path("runs"),
-    mpp: Annotated[
-        float | None, typer.Option(min=0.01, help="Micrometres a pixel of the images.")
-    ] = None,
-    norm: words.Norm = "image",
+    run: shared.Run = None,
+    runs: shared.Runs = Path("runs"),
+    mpp: words.Mpp = None,
+    norm: Norm = "image",
     format_: Annotated[
-        Literal["png", "tiff"], typer.Option("--format", help="Format of the output.")
+        Literal["png", "tiff"], typer.Option("--format", help="Format of the output of images.")
     ] = "png",
-    set_: words.Set = None,
-    window: Annotated[int, typer.Option(min=16, help="Side of a window in pixels.")] = 1024,
-    overlap: Annotated[int, typer.Option(min=0, help="Overlap of windows in pixels.")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="Windows through the network at once.")] = 1,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "32", "bf16"], typer.Option(help="Number format.")
-    ] = "auto",
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first failure.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    compression: Annotated[
+        Literal["jpeg", "deflate"],
+        typer.Option(help="Of slides: JPEG of quality 90, or lossless and some five times larger."),
+    ] = "jpeg",
+    set_: Set = None,
+    window: words.Window = 1024,
+    overlap: words.Overlap = 128,
+    batch: shared.Batch = 1,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    mask: words.Mask = "",
+    max_memory: words.MaxMemory = 4.0,
+    margin: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Pixels around the tissue of a slide over which its translation turns white.",
+        ),
+    ] = 32,
+    preview: words.Preview = False,
+    strict: words.Strict = False,
+    json: shared.Json = False,
 ) -> None:
-    """Translate images into another stain with a trained method.
+    """Translate images and slides into another stain with a trained method.
 
     Writes one image a source, under the same name and folders, with summary.csv and
     provenance.json. A damaged image is named in failures.json, the others are done, and the exit
     code is 5. The seam index says how visible the borders of windows are: 1 is not at all.
+
+    A slide (SVS, NDPI, MRXS, pyramidal TIFF, OME-TIFF and others) goes through in blocks and
+    becomes a pyramidal OME-TIFF, NAME.ome.tif, at the pixel size of the weights. Only its tissue
+    is translated; the glass around it is white. --mask none takes all of it.
     """
     from histokit.run.events import Translated
     from histokit.run.infer import Windows
+    from histokit.run.slide.work import SlideOptions
     from histokit.run.translate import TranslateOptions, sort_words
     from histokit.run.translate import translate as run_translate
 
@@ -89,8 +91,10 @@ def translate(
         mpp=mpp,
         norm=norm,
         format=format_,
+        compression=compression,
         windows=Windows(window, overlap, batch),
-        settings=words.settings_of(set_),
+        slides=SlideOptions(mask, max_memory, margin, preview),
+        settings=settings_of(set_),
         device=device,
         precision=precision,
         strict=strict,

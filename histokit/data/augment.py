@@ -79,11 +79,13 @@ def apply_stain(images: Tensor, geometries: list[Geometry]) -> Tensor:
     # reading amounts off, changing them and mixing colours again is one affine map a pixel
     mixed = torch.einsum("cs,bs,se->bec", to_stains, change[:, :, 0], to_colours)
     added = torch.einsum("bs,se->be", change[:, :, 1], to_colours)
-    logs = images[chosen].clamp_min(1e-6).log_()
+    every = len(chosen) == len(images)
+    logs = (images if every else images[chosen]).clamp_min(1e-6).log_()
     moved = torch.baddbmm(-added[:, :, None], mixed, logs.flatten(2))
-    jittered = images.clone()
-    jittered[chosen] = moved.exp_().clamp_(0, 1).view_as(logs)
-    return jittered
+    jittered = moved.exp_().clamp_(0, 1).view(logs.shape)
+    if every:
+        return jittered
+    return images.index_copy(0, torch.tensor(chosen, device=images.device), jittered)
 
 
 def apply_geometry(batch: Tensor, geometries: list[Geometry], *, nearest: bool = False) -> Tensor:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, repeat
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -17,11 +14,10 @@ import numpy as np
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
 from histokit.io.features import read_features
-from histokit.io.files import atomic
-from histokit.io.rings import Ids, Part, Point, Ring, rasterise, trace
+from histokit.io.json_stream import json_stream, json_text
+from histokit.io.rings import Ids, Part, Point, Ring, outlines, rasterise
 
 NAMESPACE = uuid5(NAMESPACE_URL, "histokit/geojson")
-ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 DEFAULT_CLASS = "Nucleus"
 COLOURS = (
     (0, 158, 115),
@@ -81,37 +77,9 @@ def collection(path: Path, about: Mapping[str, Any]) -> Iterator[Callable[[str],
         path: compressed when the name ends in ``.gz``.
         about: the member ``histokit`` of the collection.
     """
-    head = '{"type":"FeatureCollection","histokit":' + _text(about) + ',"features":[\n'
-    with atomic(path) as temporary, _writer(temporary, path.name.endswith(".gz")) as out:
-        out.write(head.encode())
-        separators = chain([b""], repeat(b",\n"))
-
-        def add(feature: str) -> None:
-            out.write(next(separators) + feature.encode())
-
+    head = '{"type":"FeatureCollection","histokit":' + json_text(about) + ',"features":['
+    with json_stream(path, head, "]}") as add:
         yield add
-        out.write(b"\n]}\n")
-
-
-@contextmanager
-def _writer(path: Path, compressed: bool) -> Iterator[BinaryIO]:
-    """An open file; compressed ones carry neither name nor time."""
-    with path.open("wb") as raw:
-        if not compressed:
-            yield raw
-            return
-        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-            yield cast(BinaryIO, packed)
-
-
-def _text(value: Any) -> str:
-    """Compact JSON. Raises DataError for NaN and infinity."""
-    try:
-        return ENCODER.encode(value)
-    except ValueError as error:
-        raise DataError(
-            "a value cannot be written as JSON", expected="finite numbers", found=repr(value)
-        ) from error
 
 
 def features(
@@ -132,10 +100,10 @@ def features(
     ys = [_number(origin[1] + scale[1] * y) + "]" for y in range(height + 1)]
     areas = np.bincount(instances.ids.ravel(), minlength=1)
     classified: dict[int, str] = {}
-    for key, parts in trace(instances.ids).items():
+    for key, parts in outlines(instances.ids):
         kind = instances.classes.get(key, 1 if class_names else 0)
         if kind not in classified:
-            classified[kind] = _text(_classification(kind, class_names))
+            classified[kind] = json_text(_classification(kind, class_names))
         pixels = int(areas[key])
         measured = {"Area px": round(pixels * scale[0] * scale[1], 2)}
         if mpp is not None:
@@ -146,7 +114,7 @@ def features(
         yield (
             f'{{"type":"Feature","id":"{uuid5(NAMESPACE, geometry)}","geometry":{geometry},'
             f'"properties":{{"objectType":"detection","classification":{classified[kind]},'
-            f'"measurements":{_text(measured)},"metadata":{{"id":"{key + before}"}}}}}}'
+            f'"measurements":{json_text(measured)},"metadata":{{"id":"{key + before}"}}}}}}'
         )
 
 

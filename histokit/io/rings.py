@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ Corner = tuple[int, int]
 Ring = list[Corner]
 Part = list[Ring]
 """An outer ring and then its holes."""
+_Loops = list[tuple[int, Ring, bool]]
+"""Rings of one object, each with a pixel that its edges begin at and whether it is an outer one."""
+Positions = NDArray[np.int32]
+"""Places among the edges, of which an image that is read whole has fewer than 2**31."""
 
 label: Callable[..., Indices] = measure.label  # scikit-image names no types
 TOP, _, BOTTOM, LEFT = range(4)
@@ -40,13 +45,18 @@ class _Edges:
     """
 
     codes: Indices
-    following: Indices
+    following: Positions
     diagonal: NDArray[np.bool_]
     width: int
 
 
 def trace(ids: NDArray[np.integer[Any]]) -> dict[int, list[Part]]:
-    """The exact outline of each object of an id map [H W], by its id in ascending order.
+    """What `outlines` gives, by id."""
+    return dict(outlines(ids))
+
+
+def outlines(ids: NDArray[np.integer[Any]]) -> Iterator[tuple[int, list[Part]]]:
+    """The exact outline of each object of an id map [H W], with its id, in ascending order.
 
     A part is one set of pixels that hang together by their edges: its outer ring, then the rings
     of its holes. Rings hold whole-number corners only, are not closed (the first point is not
@@ -54,29 +64,36 @@ def trace(ids: NDArray[np.integer[Any]]) -> dict[int, list[Part]]:
     outer ring and negative for a hole. Parts are in raster order.
     """
     padded = np.pad(ids, 1)
-    pieces = label(padded, connectivity=1, background=0)
     edges = _edges(padded)
-    order, lengths = _walks(edges.following.tolist())
+    order, lengths = _walks(edges.following)
     first = edges.codes[order[np.cumsum(lengths) - lengths]]
-    outlines: dict[int, Part] = {}
-    rings = _rings(edges, order, lengths, (first & 3) == TOP)
-    for piece, loops in zip(pieces.ravel()[first >> 2].tolist(), rings, strict=True):
-        part = outlines.setdefault(piece, [])
-        for loop, outer in loops:
-            part.insert(0 if outer else len(part), loop)
-    return _by_id(outlines, padded, pieces)
+    owners = padded.ravel()[first >> 2]
+    turns = np.argsort(owners, kind="stable")
+    rings = _rings(edges, order, lengths, (first & 3) == TOP, turns)
+    found = zip(owners[turns].tolist(), (first[turns] >> 2).tolist(), rings, strict=True)
+    for key, walks in groupby(found, itemgetter(0)):
+        loops = [(pixel, loop, outer) for _, pixel, some in walks for loop, outer in some]
+        yield key, _parts(key, loops, padded)
 
 
-def _by_id(
-    outlines: dict[int, Part], ids: NDArray[np.integer[Any]], pieces: NDArray[np.integer[Any]]
-) -> dict[int, list[Part]]:
-    """The parts of each id. `outlines` counts pieces from 1 in raster order."""
-    owner = np.zeros(int(pieces.max(initial=0)) + 1, np.int64)
-    owner[pieces.ravel()] = ids.ravel()
-    parts: dict[int, list[Part]] = {int(key): [] for key in np.unique(owner[1:])}
-    for piece, key in enumerate(owner[1:].tolist(), start=1):
-        parts[key].append(outlines[piece])
-    return parts
+def _parts(key: int, loops: _Loops, padded: NDArray[np.integer[Any]]) -> list[Part]:
+    """The parts of an object, of its rings in raster order."""
+    if all(outer for _, _, outer in loops):
+        return [[ring] for _, ring, _ in loops]
+    rows, columns = _box([ring for _, ring, _ in loops])
+    pieces = label(padded[rows, columns] == key, connectivity=1, background=0)
+    parts: dict[int, Part] = {}
+    for pixel, ring, outer in loops:
+        row, column = divmod(pixel, padded.shape[1])
+        part = parts.setdefault(int(pieces[row - rows.start, column - columns.start]), [])
+        part.insert(0 if outer else len(part), ring)
+    return [parts[piece] for piece in sorted(parts)]
+
+
+def _box(rings: list[Ring]) -> tuple[slice, slice]:
+    """The rows and columns, in a map with a frame, that rings without one lie in."""
+    xs, ys = zip(*chain.from_iterable(rings), strict=True)
+    return slice(min(ys) + 1, max(ys) + 1), slice(min(xs) + 1, max(xs) + 1)
 
 
 def _edges(ids: NDArray[np.integer[Any]]) -> _Edges:
@@ -84,42 +101,61 @@ def _edges(ids: NDArray[np.integer[Any]]) -> _Edges:
     flat, width = ids.ravel(), ids.shape[1]
     outward = np.array([-width, 1, width, -1])
     ahead = np.array([1, width, -1, -width])
-    border = np.zeros((flat.size, 4), bool)
-    inside = np.flatnonzero(flat)
-    border[inside] = flat[inside, None] != flat[inside[:, None] + outward]
-    codes = np.flatnonzero(border)
+    codes = _borders(ids)
     pixel, side = codes >> 2, codes & 3
     front = pixel + ahead[side]
     corner = front + outward[side]
-    straight, meets = flat[front] == flat[pixel], flat[corner] == flat[pixel]
+    own = flat[pixel]
+    straight, meets = flat[front] == own, flat[corner] == own
     right = pixel * 4 + (side + 1) % 4
     left = corner * 4 + (side - 1) % 4
     code = np.where(straight, np.where(meets, left, front * 4 + side), right)
-    return _Edges(codes, np.searchsorted(codes, code), ~straight & meets, width)
+    position = np.empty(4 * flat.size, np.int32)  # far quicker than a search
+    position[codes] = np.arange(codes.size, dtype=np.int32)
+    return _Edges(codes, position[code], ~straight & meets, width)
 
 
-def _walks(following: list[int]) -> tuple[Indices, Indices]:
-    """All edges walk by walk, each walk from its first edge on, and the lengths of the walks."""
-    seen = bytearray(len(following))
-    order: list[int] = []
-    lengths: list[int] = []
-    for start, edge in enumerate(following):
-        if seen[start]:
-            continue
-        before = len(order)
-        order.append(start)
-        while edge != start:
-            seen[edge] = 1
-            order.append(edge)
-            edge = following[edge]
-        lengths.append(len(order) - before)
-    return np.array(order, np.int64), np.array(lengths, np.int64)
+def _borders(ids: NDArray[np.integer[Any]]) -> Indices:
+    """The codes of all edges, ascending."""
+    middle = ids[1:-1, 1:-1]
+    inside = middle != 0
+    border = np.zeros((*ids.shape, 4), bool)
+    around = (ids[:-2, 1:-1], ids[1:-1, 2:], ids[2:, 1:-1], ids[1:-1, :-2])
+    for side, neighbour in enumerate(around):
+        border[1:-1, 1:-1, side] = inside & (middle != neighbour)
+    return np.flatnonzero(border)
+
+
+def _walks(following: Positions) -> tuple[Positions, Indices]:
+    """All edges walk by walk, each walk from its first edge on, and the lengths of the walks.
+
+    All walks are followed at once, with steps that double each time.
+    """
+    count = np.arange(following.size, dtype=np.int32)
+    first, ahead = count, following
+    while not np.array_equal(first, further := np.minimum(first, first[ahead])):
+        first, ahead = further, ahead[ahead]
+    last = following == first
+    left, ahead = (~last).astype(np.int32), np.where(last, count, following)
+    while (more := left[ahead]).any():
+        left, ahead = left + more, ahead[ahead]
+    starts = np.flatnonzero(first == count)
+    lengths = left[starts] + 1
+    ends = np.zeros(following.size, np.int64)
+    ends[starts] = np.cumsum(lengths)
+    order = np.empty_like(count)
+    order[ends[first] - 1 - left] = count
+    return order, lengths.astype(np.int64)
 
 
 def _rings(
-    edges: _Edges, order: Indices, lengths: Indices, outer: NDArray[np.bool_]
+    edges: _Edges,
+    order: Positions,
+    lengths: Indices,
+    outer: NDArray[np.bool_],
+    turns: Indices,
 ) -> Iterator[list[tuple[Ring, bool]]]:
-    """The simple rings of each walk, with whether they are outer ones.
+    """The simple rings of each walk, with whether they are outer ones; walks come as `turns` says.
 
     A walk that starts at the upper side of a pixel goes around an object (`outer`), one that
     starts at a lower side around a hole.
@@ -128,23 +164,21 @@ def _rings(
     side = edges.codes & 3
     turning = side[order] != side[edges.following[order]]
     touching = np.bincount(walk, weights=edges.diagonal[order], minlength=lengths.size) > 0
-    points = _corners(edges.codes[order[turning]], edges.width)
-    ends = np.cumsum(np.bincount(walk[turning], minlength=lengths.size)).tolist()
-    begin = 0
-    for end, split, around in zip(ends, touching.tolist(), outer.tolist(), strict=True):
-        ring: Ring = points[begin:end]
-        begin = end
+    xs, ys = _corners(edges.codes[order[turning]], edges.width)
+    counts = np.bincount(walk[turning], minlength=lengths.size)
+    ends = np.cumsum(counts)
+    of_walk = (ends - counts, ends, touching, outer)
+    for begin, end, split, around in zip(*(part[turns].tolist() for part in of_walk), strict=True):
+        ring: Ring = list(zip(xs[begin:end].tolist(), ys[begin:end].tolist(), strict=True))
         loops = _simple(ring) if split else [ring]
         yield [(loop, shoelace(loop) > 0 if split else around) for loop in loops]
 
 
-def _corners(codes: Indices, width: int) -> list[Corner]:
-    """The points (x, y) at which edges end, without the frame."""
+def _corners(codes: Indices, width: int) -> tuple[Indices, Indices]:
+    """X and y of the points at which edges end, without the frame."""
     row, col = np.divmod(codes >> 2, width)
     side = codes & 3
-    x = col - (side >= BOTTOM)
-    y = row - ((side == TOP) | (side == LEFT))
-    return list(zip(x.tolist(), y.tolist(), strict=True))
+    return col - (side >= BOTTOM), row - ((side == TOP) | (side == LEFT))
 
 
 def _simple(ring: Ring) -> Iterator[Ring]:

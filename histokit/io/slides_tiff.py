@@ -102,8 +102,11 @@ class TiffSlide(Slide):
         offset, count = page.dataoffsets[number], page.databytecounts[number]
         if offset == 0 or count == 0:
             return None
-        self._file.filehandle.seek(offset)
-        data = self._file.filehandle.read(count)
+        try:
+            self._file.filehandle.seek(offset)
+            data = self._file.filehandle.read(count)
+        except OSError as error:
+            raise damaged(self.path, f"in tile {number} of level {level}", error) from error
         if len(data) != count:
             lost = EOFError(f"{count} bytes expected, {len(data)} there")
             raise damaged(self.path, f"in tile {number} of level {level}", lost)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from histokit import __version__
-from histokit.interfaces import Method
+from histokit.interfaces import Method, MethodSpec
 from histokit.io.runs import RunFolder
 from histokit.run.context import context_of
 from histokit.run.domains import Domain
@@ -49,14 +49,14 @@ def weights_card(
     }
 
 
-def model_card(plan: RunPlan, card: Mapping[str, Any]) -> str:
+def model_card(spec: MethodSpec, card: Mapping[str, Any]) -> str:
     """The card as Markdown, for people."""
     kept = card["kept"]
     score = "" if kept.get("score") is None else f", {kept['what']} {kept['score']:.4f}"
     data = ", ".join(f"{role}: {name}" for role, name in card["data"].items()) or "none"
     licences = "; ".join(f"{name}: {text}" for name, text in card["data_licences"].items())
     lines = [
-        f"# {plan.spec.name}: {plan.spec.summary}",
+        f"# {spec.name}: {spec.summary}",
         "",
         f"- Data: {data}",
         f"- Licence of the data: {licences or 'none'}",
@@ -66,6 +66,6 @@ def model_card(plan: RunPlan, card: Mapping[str, Any]) -> str:
         "",
         "Research use; not a medical device.",
     ]
-    if plan.spec.reference:
-        lines += ["", "```bibtex", plan.spec.reference.strip(), "```"]
+    if spec.reference:
+        lines += ["", "```bibtex", spec.reference.strip(), "```"]
     return "\n".join(lines) + "\n"

@@ -42,6 +42,7 @@ from histokit.run.evaluation.translator import evaluate_translator, translates
 from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, segmenter_of
+from histokit.run.provenance import write_record
 from histokit.run.translators import load_with
 
 __all__ = ["EvalOptions", "Part", "evaluate"]
@@ -109,6 +110,7 @@ def evaluate(options: EvalOptions) -> Iterator[Event]:
         found = yield from robustness(options, trained, contest, records, plain, machine)
         report = replace(report, robustness=found)
     page = write_report(contest.out, report)
+    write_record(contest.out, machine, trained.card if trained else None)
     failed = sum(bool(one.error) for one in judged)
     domain = entry.domain.name
     yield Evaluated(page, report, entry.name, domain, options.part, len(judged), failed)

@@ -1,12 +1,13 @@
-"""What `predict` and `translate` share: the pixel size of their inputs, and how they end."""
+"""What `predict` and `translate` share: which inputs are slides, their pixel size, and the end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from histokit.errors import DataError, PartialFailure
+from histokit.errors import DataError, PartialFailure, UsageError
 from histokit.io.files import write_json
+from histokit.io.slides_open import is_slide
 from histokit.run.domains import SAME_MPP
 
 FAILURES = "failures.json"
@@ -28,6 +29,19 @@ def scale_factor(mpp: float | None, expected: float | None, after: str = "") -> 
     if abs(mpp / expected - 1) <= SAME_MPP:
         return 1.0, ""
     return mpp / expected, f"images resampled from {mpp:.4g} to {expected:.4g} µm/px{after}"
+
+
+def slides_of(images: Sequence[Path], *, preview: bool) -> set[Path]:
+    """Those of the images that are slides. Raises UsageError for a preview of something else."""
+    slides = {path for path in images if is_slide(path)}
+    plain = [path for path in images if path not in slides]
+    if preview and plain:
+        raise UsageError(
+            "--preview shows what would run on slides",
+            found=f"{plain[0]}, a plain image",
+            hint="leave --preview or the plain images out",
+        )
+    return slides
 
 
 def write_failures(out: Path, failures: Sequence[Mapping[str, str]]) -> None:

@@ -1,40 +1,43 @@
-"""What `translate` works on: files, folders, globs and tables of paths, with a name for each."""
+"""What `translate` works on: images and slides of folders, patterns and tables, with names."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path, PurePath
 
 from histokit.errors import DataError
+from histokit.io.slides_open import SLIDE_SUFFIXES
 from histokit.run.predict import SUFFIXES
 
+READ = SUFFIXES | SLIDE_SUFFIXES
+"""Endings of files that are taken from folders and patterns."""
 PATH_COLUMNS = ("path", "image", "file", "filename")
 """Headings, in lower case, under which a table's paths are looked for, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image file, and its name in the output: folders below the input, and no suffix."""
+    """An image or slide, and its name in the output: folders below the input, and no suffix."""
 
     path: Path
     name: PurePath
 
 
-def find_items(inputs: Sequence[Path], out: Path, suffix: str) -> list[Item]:
-    """The images that the inputs mean, in natural order of each input.
+def find_items(inputs: Sequence[Path], out: Path, suffixes: Sequence[str]) -> list[Item]:
+    """The images and slides that the inputs mean, in natural order of each input.
 
-    A folder stands for all images in it and below, a pattern (``tiles/**/*.png``) for what it
-    matches, a CSV file for its column of paths (relative to the file). Files of a folder keep
-    their place below it, those of a pattern or table below the folder they have in common.
+    A folder stands for all images and slides in it and below, a pattern (``tiles/**/*.png``) for
+    what it matches, a CSV file for its column of paths (relative to the file). Files of a folder
+    keep their place below it, those of a pattern or table below the folder they have in common.
 
     Args:
         inputs: as typed.
         out: the output folder.
-        suffix: of the files that will be written there.
+        suffixes: of the files that may be written there.
 
     Raises DataError where an input is missing or gives nothing, two images would get one output
     name, the output folder lies inside an input folder, or an image would be overwritten.
@@ -44,17 +47,19 @@ def find_items(inputs: Sequence[Path], out: Path, suffix: str) -> list[Item]:
         found = list(_of_input(path, out))
         if not found:
             raise DataError(
-                f"no images in {path}", expected="files ending in " + " ".join(sorted(SUFFIXES))
+                f"no images in {path}", expected="files ending in " + " ".join(sorted(READ))
             )
         items += found
-    _check_names(items, out, suffix)
+    _check_names(items, out, suffixes)
     return items
 
 
-def images_below(folder: Path) -> list[Item]:
-    """All images of a folder and its folders, hidden ones left out, in natural order."""
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    items = [Item(path, path.relative_to(folder).with_suffix("")) for path in paths]
+def images_below(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Item]:
+    """All images of a folder and its folders, hidden ones left out, in natural order; they are
+    known by their `suffixes`.
+    """
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    items = [Item(path, _named(path.relative_to(folder))) for path in paths]
     shown = (item for item in items if not any(part[0] == "." for part in item.name.parts))
     return sorted(shown, key=lambda item: item.path)
 
@@ -66,19 +71,19 @@ def _of_input(path: Path, out: Path) -> Iterator[Item]:
                 f"the output folder {out} lies inside the input folder {path}",
                 hint="choose an output folder outside it: -o FOLDER",
             )
-        yield from images_below(path)
+        yield from images_below(path, READ)
     elif path.suffix.lower() == ".csv":
         yield from _with_common_root(_listed(path))
     elif path.exists():
-        yield Item(path, PurePath(path.stem))
+        yield Item(path, _named(PurePath(path.name)))
     elif has_magic(str(path)):
         matched = sorted(Path(name) for name in glob(str(path), recursive=True))
-        files = [file for file in matched if file.suffix.lower() in SUFFIXES and file.is_file()]
+        files = [file for file in matched if file.suffix.lower() in READ and file.is_file()]
         yield from _with_common_root(files)
     else:
         raise DataError(
             f"there is no {path}",
-            expected="an image, a folder of images, a pattern such as 'tiles/*.png' or a CSV file",
+            expected="an image or slide, a folder, a pattern such as 'tiles/*.png' or a CSV file",
         )
 
 
@@ -86,7 +91,12 @@ def _with_common_root(paths: Sequence[Path]) -> list[Item]:
     if not paths:
         return []
     root = os.path.commonpath([path.absolute().parent for path in paths])
-    return [Item(path, path.absolute().relative_to(root).with_suffix("")) for path in paths]
+    return [Item(path, _named(path.absolute().relative_to(root))) for path in paths]
+
+
+def _named(path: PurePath) -> PurePath:
+    """A path without its suffix, both halves of ``.ome.tif``."""
+    return path.with_name(path.stem.removesuffix(".ome") or path.stem)
 
 
 def _listed(table: Path) -> list[Path]:
@@ -109,7 +119,7 @@ def _listed(table: Path) -> list[Path]:
     return [table.parent / row[column].strip() for row in rows if (row[column] or "").strip()]
 
 
-def _check_names(items: Sequence[Item], out: Path, suffix: str) -> None:
+def _check_names(items: Sequence[Item], out: Path, suffixes: Sequence[str]) -> None:
     names: dict[str, Path] = {}
     for item in items:
         other = names.setdefault(str(item.name).lower(), item.path)
@@ -120,8 +130,7 @@ def _check_names(items: Sequence[Item], out: Path, suffix: str) -> None:
                 hint="rename one, or translate them into different folders",
             )
     sources = {item.path.resolve() for item in items}
-    for item in items:
-        target = output_path(out, item, suffix)
+    for target in (output_path(out, item, suffix) for item in items for suffix in suffixes):
         if target.resolve() in sources:
             raise DataError(
                 f"{target} is an input and would be overwritten",

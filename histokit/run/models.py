@@ -44,6 +44,7 @@ class Trained:
         card: what its weights file says: mpp, data, hash and so on.
         run: the run folder, or None for a weights file or a method without training.
         note: a line saying which weights were taken.
+        weights: their file, or None for a method without training.
     """
 
     method: Method
@@ -51,6 +52,7 @@ class Trained:
     card: Mapping[str, Any]
     run: RunFolder | None
     note: str
+    weights: Path | None = None
 
 
 def load_trained(
@@ -238,7 +240,7 @@ def _from_weights(
         if chosen:
             method = built(kept, Layer("--set", chosen))
             note += f" ({', '.join(f'{name} {value}' for name, value in chosen.items())})"
-    return Trained(method, spec, card, run, note)
+    return Trained(method, spec, card, run, note, path)
 
 
 def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:

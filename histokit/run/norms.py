@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from histokit.errors import ContractError
 from histokit.interfaces import Sizes
-from histokit.tiling.grid import cut, grid
+from histokit.tiling.grid import Grid, cut, grid
 
 PATCH = 256
 """Side in pixels of the patches that statistics are measured on, where the method takes it."""
@@ -122,7 +122,16 @@ def sample_patches(
     Returns:
         The patches, [n patch patch C].
     """
-    layout = grid(image.shape[0], image.shape[1], min(PATCH, side), 0, sizes)
+    layout, order, count = patch_order(image.shape[:2], windows, side, sizes)
+    return np.stack([cut(image, layout, number) for number in sorted(order[:count])])
+
+
+def patch_order(
+    size: tuple[int, ...], windows: int, side: int, sizes: Sizes
+) -> tuple[Grid, list[int], int]:
+    """The grid of patches of an image of `size` (rows, columns), their numbers in the order in
+    which they are drawn, and how many of them; see `sample_patches`.
+    """
+    layout = grid(size[0], size[1], min(PATCH, side), 0, sizes)
     count = min(len(layout), max(1, windows * side**2 // layout.side**2))
-    chosen = np.random.default_rng(0).permutation(len(layout))[:count]
-    return np.stack([cut(image, layout, int(index)) for index in sorted(chosen)])
+    return layout, np.random.default_rng(0).permutation(len(layout)).tolist(), count

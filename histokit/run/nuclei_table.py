@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2hed
 
 from histokit.interfaces import Instances
-from histokit.io.files import atomic
+from histokit.io.tables import Kind, table
 from histokit.metrics.shapes import means, shapes
 from histokit.postprocess.clean import relabel
 
@@ -22,7 +21,6 @@ PIXELS = ("x_px", "y_px", "bbox_xmin", "bbox_ymin", "bbox_xmax", "bbox_ymax", "a
 MICRONS = ("x_um", "y_um", "area_um2", "perimeter_um", "major_axis_um", "minor_axis_um")
 FORM = ("eccentricity", "circularity", "orientation_rad")
 STAIN = ("mean_h", "mean_e")
-KIND = ("type", "type_name", "prob")
 DIGITS = 4
 
 Add = Callable[[Instances, NDArray[np.uint8], tuple[float, float], int], None]
@@ -38,24 +36,24 @@ def nuclei_table(
     scale: tuple[float, float] = (1.0, 1.0),
     mpp: tuple[float, float] | None = None,
     class_names: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> Iterator[Add]:
-    """A function that adds objects to a CSV file, which is there when the block ends well.
+    """A function that adds objects to a table, which is there when the block ends well.
 
     Args:
-        path: of the file.
+        path: of the file, Parquet where it ends so, else CSV.
         name: of the image or slide, the first column.
         scale: pixels of the full size a pixel of the maps, along (x, y).
         mpp: micrometres a pixel of the full size; without them the columns in µm are left out.
         class_names: of the classes 1, 2, ….
+        about: what a Parquet file says beside that of where it comes from.
 
     Places are (x, y) in pixels of the full size, pixel corners being whole numbers. mean_h and
     mean_e are the densities of haematoxylin and eosin by the colour deconvolution of Ruifrok and
     Johnston (2001). Lengths along neither axis take the geometric mean of both pixel sizes.
     """
-    head = ["slide_id", "nucleus_id", *PIXELS, *(MICRONS if mpp else ()), *FORM, *STAIN, *KIND]
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(head)
+    said = {"mpp": mpp, "class_names": list(class_names), "origin": "corner", **(about or {})}
+    with table(path, _columns(mpp is not None), said) as add_rows:
 
         def add(
             found: Instances,
@@ -65,13 +63,23 @@ def nuclei_table(
         ) -> None:
             numbers = _numbers(relabel(found.ids), image, origin, scale, mpp)
             keys = np.flatnonzero(np.bincount(found.ids.ravel(), minlength=1)[1:]) + 1
+            rows = []
             for key, values in zip(keys.tolist(), numbers.tolist(), strict=True):
                 kind = found.classes.get(key, 1 if class_names else 0)
-                said = class_names[kind - 1] if 1 <= kind <= len(class_names) else ""
-                score: Any = round(found.scores[key], DIGITS) if key in found.scores else ""
-                writer.writerow([name, key + before, *values, kind or "", said, score])
+                named = class_names[kind - 1] if 1 <= kind <= len(class_names) else None
+                score = round(found.scores[key], DIGITS) if key in found.scores else None
+                rows.append([name, key + before, *values, kind or None, named, score])
+            add_rows(rows)
 
         yield add
+
+
+def _columns(sized: bool) -> dict[str, Kind]:
+    """What each column holds, by name and in order; those in µm where pixels are `sized`."""
+    columns: dict[str, Kind] = {"slide_id": "text", "nucleus_id": "count"}
+    for key in (*PIXELS, *(MICRONS if sized else ()), *FORM, *STAIN):
+        columns[key] = "place" if key.startswith(("x_", "y_", "bbox_")) else "number"
+    return columns | {"type": "count", "type_name": "text", "prob": "number"}
 
 
 def _numbers(

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from skimage.segmentation import find_boundaries
 
 from histokit.errors import (
     ConfigError,
@@ -21,20 +18,18 @@ from histokit.errors import (
     HistokitError,
     UsageError,
 )
-from histokit.interfaces import Instances, Maps, Segmenter
+from histokit.interfaces import Instances, Segmenter
 from histokit.io.files import DiskError, atomic, require_folder, write_json
-from histokit.io.geojson import write_geojson
 from histokit.io.images import read_image
-from histokit.io.labels import write_label_tiff
-from histokit.io.probabilities import write_probabilities
-from histokit.io.slides_open import SLIDE_SUFFIXES, is_slide
+from histokit.io.slides_open import SLIDE_SUFFIXES
+from histokit.io.tables import require_parquet
 from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Predicted
-from histokit.run.folder_work import scale_factor, tell_failures, write_failures
-from histokit.run.infer import Windows, probabilities
-from histokit.run.ledger import AGREEMENT, Line, in_words, line_of, write_ledger
+from histokit.run.folder_work import scale_factor, slides_of, tell_failures, write_failures
+from histokit.run.image_outputs import DEFAULT_FORMATS, FORMATS, ImageOutputs
+from histokit.run.infer import Windows
+from histokit.run.ledger import Line, in_words, line_of, write_ledger
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, segmenter_of
-from histokit.run.nuclei_table import nuclei_table
 from histokit.run.provenance import environment
 from histokit.run.slide.walk import predict_slide
 from histokit.run.slide.work import SlideOptions, SlideWork
@@ -42,8 +37,6 @@ from histokit.run.translators import load_with
 from histokit.run.whole import segment_whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
-FORMATS = ("labels", "probabilities", "geojson", "geojson.gz", "table", "overlay")
-DEFAULT_FORMATS = ("labels", "probabilities", "geojson", "overlay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,8 @@ class PredictOptions:
         run: run folder or weights to take, where `ref` is only a method.
         runs: where run folders are looked for.
         mpp: micrometres a pixel of the inputs, where known.
-        formats: what is written, from `FORMATS`; of slides, outlines and pictures only.
+        formats: what is written, from `histokit.run.image_outputs.FORMATS`; of slides, from
+            `histokit.run.slide.writers.FORMATS`.
         windows: how images are cut.
         slides: what is asked of slides alone.
         min_confidence: objects of a lower score are dropped.
@@ -93,8 +87,10 @@ def predict(options: PredictOptions) -> Iterator[Event]:
             f"unknown format {', '.join(sorted(wrong))}" if wrong else "no format to write",
             expected="some of " + ", ".join(FORMATS),
         )
+    if "parquet" in options.formats:
+        require_parquet()
     images = find_images(options.inputs, options.out)
-    slides = _slides(images, options)
+    slides = slides_of(images, preview=options.slides.preview)
     require_folder(options.out)
     machine = open_machine(options.device, options.precision)
     trained = load_with(
@@ -175,24 +171,15 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
     return found
 
 
-def _slides(images: Sequence[Path], options: PredictOptions) -> set[Path]:
-    """Those of the images that are slides. Raises UsageError for a preview of something else."""
-    slides = {path for path in images if is_slide(path)}
-    plain = [path for path in images if path not in slides]
-    if options.slides.preview and plain:
-        raise UsageError(
-            "--preview shows what would run on slides",
-            found=f"{plain[0]}, a plain image",
-            hint="leave --preview or the plain images out",
-        )
-    return slides
+def _about(options: PredictOptions, trained: Trained) -> dict[str, Any]:
+    """What label images and outlines say of where they come from."""
+    weights = {key: trained.card.get(key) for key in ("run", "digest", "mpp")}
+    return {"method": trained.spec.name, "weights": weights, "windows": str(options.windows)}
 
 
 def _slide_work(
     segmenter: Segmenter, options: PredictOptions, machine: Machine, trained: Trained
 ) -> SlideWork:
-    weights = {key: trained.card.get(key) for key in ("run", "digest", "mpp")}
-    about = {"method": trained.spec.name, "weights": weights, "windows": str(options.windows)}
     return SlideWork(
         segmenter=segmenter,
         machine=machine,
@@ -203,7 +190,7 @@ def _slide_work(
         windows=options.windows,
         min_confidence=options.min_confidence,
         options=options.slides,
-        about=about,
+        about=_about(options, trained),
     )
 
 
@@ -220,65 +207,12 @@ def _one(
         segmenter, image, factor, machine, options.windows, options.min_confidence
     )
     line = line_of(path, whole.seen, whole.maps, whole.every, whole.instances)
-    _write_maps(path, whole.maps, factor, options)
-    _write_objects(path, image, whole.instances, factor, options, trained)
-    return whole.instances, line
-
-
-def _write_maps(path: Path, maps: Maps, factor: float, options: PredictOptions) -> None:
-    """Writes probabilities, and the agreement of several networks where there is one."""
-    if "probabilities" not in options.formats:
-        return
-    name, out = f"{path.stem}.h5", options.out
-    about: dict[str, str | float] = {"image": path.name, "activation": maps.activation}
-    about["scale"] = factor
-    write_probabilities(out / "probabilities" / name, probabilities(maps), attributes=about)
-    if AGREEMENT in maps.extra:
-        agreement = maps.extra[AGREEMENT][0].clamp(0, 1).numpy()
-        write_probabilities(out / AGREEMENT / name, agreement, attributes=about)
-
-
-def _write_objects(
-    path: Path,
-    image: NDArray[np.uint8],
-    found: Instances,
-    factor: float,
-    options: PredictOptions,
-    trained: Trained,
-) -> None:
-    """Writes the objects in each format that was asked for."""
-    mpp = options.mpp or (trained.card.get("mpp") if factor == 1.0 else None)
-    name, out = path.stem, options.out
-    if "labels" in options.formats:
-        about = {"classes": {str(key): kind for key, kind in found.classes.items()}}
-        write_label_tiff(
-            out / "labels" / f"{name}.tif",
-            found.ids,
-            mpp=mpp,
-            provenance=about if found.classes else None,
-        )
     names = tuple(trained.card.get("classes", ()))
-    for ending in ("geojson", "geojson.gz"):
-        if ending in options.formats:
-            write_geojson(out / "geojson" / f"{name}.{ending}", found, mpp=mpp, class_names=names)
-    if "table" in options.formats:
-        side = None if mpp is None else (mpp, mpp)
-        with nuclei_table(out / "tables" / f"{name}.csv", name, mpp=side, class_names=names) as add:
-            add(found, image, (0, 0), 0)
-    if "overlay" in options.formats:
-        _write_png(out / "overlay" / f"{name}.png", outlined(image, found.ids))
-
-
-def outlined(image: NDArray[np.uint8], ids: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """The image with a yellow line of one pixel along the inside of each object's edge."""
-    drawn = image.copy()
-    drawn[find_boundaries(ids, mode="inner")] = (255, 224, 0)
-    return drawn
-
-
-def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    with atomic(path) as temporary:
-        Image.fromarray(image).save(temporary, format="png")
+    outputs = ImageOutputs(options.out, options.formats, names, _about(options, trained))
+    outputs.write_maps(path, whole.maps, factor)
+    mpp = options.mpp or (trained.card.get("mpp") if factor == 1.0 else None)
+    outputs.write_objects(path, image, whole.instances, mpp)
+    return whole.instances, line
 
 
 def _write_summary(

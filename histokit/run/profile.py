@@ -10,13 +10,11 @@ from typing import Any
 
 from histokit.errors import DataError, HistokitError, PartialFailure
 from histokit.io.files import atomic, require_folder
-from histokit.run.costs.gauges import ON_CPU, ON_GPU, count_flops, peak_memory, release, time_calls
-from histokit.run.costs.tasks import Conditions, Job, Task, tasks_of
+from histokit.run.costs.gauges import ON_CPU, ON_GPU, count_flops, release
+from histokit.run.costs.measure import measured, told_why
+from histokit.run.costs.tasks import Conditions, Task, tasks_of
 from histokit.run.events import Event, ItemFailed, Noted
-from histokit.run.machine import Machine, open_machine, told_out_of_memory
-
-LOWER = "lower --size or --batch, or use --precision bf16"
-"""What `profile` can be told when memory runs out."""
+from histokit.run.machine import Machine, open_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +140,10 @@ def profile(options: ProfileOptions) -> Iterator[Event | Profiled]:
 def _cost(task: Task, options: ProfileOptions, machine: Machine) -> Cost:
     """What a task costs, or why it could not be measured."""
     device = machine.device
-
-    def begun() -> Job:
-        job = task.open()
-        job.call()
-        job.call()  # an optimiser has its state from the first step on
-        return job
-
     try:
-        with told_out_of_memory(LOWER):
-            job, memory = peak_memory(begun, device)
-            flops = count_flops(job.call)
-            took = time_calls(job.call, device, warmup=options.warmup, repeats=options.repeats)
+        with told_why(device):
+            found = measured(task, device, warmup=options.warmup, repeats=options.repeats)
+            flops = count_flops(found.job.call)
     except HistokitError as error:
         return Cost(task.subject, task.name, task.side, options.batch, error=error.what)
     return Cost(
@@ -161,13 +151,13 @@ def _cost(task: Task, options: ProfileOptions, machine: Machine) -> Cost:
         task.name,
         task.side,
         options.batch,
-        parameters=job.parameters,
+        parameters=found.job.parameters,
         flops=flops,
-        median_ms=1000 * took.median,
-        lower_ms=1000 * took.lower,
-        upper_ms=1000 * took.upper,
-        windows_per_s=options.batch / took.median,
-        memory_bytes=memory,
+        median_ms=1000 * found.took.median,
+        lower_ms=1000 * found.took.lower,
+        upper_ms=1000 * found.took.upper,
+        windows_per_s=options.batch / found.took.median,
+        memory_bytes=found.memory,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,10 +29,48 @@ def seam_index(image: NDArray[np.uint8], layout: Grid) -> float | None:
     None where there is a single window, or no line but borders. An image without any gradient
     near them has 1 where its borders have none either, and infinity where they have.
     """
-    if len(layout) == 1:
+    lines = list(_lines(image, layout))
+    if not lines:
         return None
+    at, off, _ = np.mean(lines, axis=0)
+    return _over(at, off)
+
+
+@final
+class SeamTally:
+    """The seam index of an image that comes in parts: as `seam_index`, longer borders counting
+    more, and borders between the parts left out.
+    """
+
+    def __init__(self) -> None:
+        self._at = self._off = 0.0
+        self._any = False
+
+    def add(self, image: NDArray[np.uint8], layout: Grid) -> None:
+        """Takes a part, and the windows that reach into it."""
+        for at, off, length in _lines(image, layout):
+            self._at += at * length
+            self._off += off * length
+            self._any = True
+
+    @property
+    def index(self) -> float | None:
+        """See `seam_index`."""
+        return _over(self._at, self._off) if self._any else None
+
+
+def _over(at: float, off: float) -> float:
+    """The ratio of two energies."""
+    if off == 0:
+        return 1.0 if at == 0 else float("inf")
+    return float(at / off)
+
+
+def _lines(image: NDArray[np.uint8], layout: Grid) -> Iterator[tuple[float, float, int]]:
+    """Of each border its energy, the mean energy of the lines near it, and its length."""
+    if len(layout) == 1:
+        return
     values = np.atleast_3d(image).astype(np.float32)
-    border, near = [], []
     for axis, starts in ((0, layout.tops), (1, layout.lefts)):
         energy = np.square(np.diff(values, axis=axis)).mean(axis=(1 - axis, 2))
         seams = _borders(starts, layout.output, values.shape[axis])
@@ -37,14 +78,7 @@ def seam_index(image: NDArray[np.uint8], layout: Grid) -> float | None:
         for seam in seams:
             around = energy[others[np.abs(others - seam) <= NEAR]]
             if around.size:
-                border.append(energy[seam])
-                near.append(around.mean())
-    if not border:
-        return None
-    at, off = float(np.mean(border)), float(np.mean(near))
-    if off == 0:
-        return 1.0 if at == 0 else float("inf")
-    return at / off
+                yield float(energy[seam]), float(around.mean()), values.shape[1 - axis]
 
 
 def _borders(starts: tuple[int, ...], output: int, size: int) -> NDArray[np.intp]:

@@ -1,11 +1,11 @@
-"""`histokit translate`: images in, images of another stain out."""
+"""`histokit translate`: images and slides in, the same in another stain out."""
 
 from __future__ import annotations
 
 import csv
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,27 @@ from histokit.interfaces import Translator
 from histokit.io.files import DiskError, atomic, require_folder, write_json
 from histokit.io.images import read_image
 from histokit.io.pictures import SUFFIX, PictureFormat, write_picture
+from histokit.io.pyramid import SUFFIX as SLIDE_SUFFIX
+from histokit.io.pyramid import Compression
 from histokit.registry.methods import find_method
 from histokit.registry.refs import RUN_FILE, WEIGHTS, parse_ref
 from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Translated
-from histokit.run.folder_work import scale_factor, tell_failures, write_failures
+from histokit.run.folder_work import scale_factor, slides_of, tell_failures, write_failures
 from histokit.run.infer import Windows
 from histokit.run.items import Item, find_items, output_path
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
 from histokit.run.provenance import environment
+from histokit.run.slide.sized import drawn_at
+from histokit.run.slide.translate import translate_slide
+from histokit.run.slide.work import SlideOptions, TranslationWork
 from histokit.run.translate_image import Norm
 from histokit.run.translators import WINDOWS, load_with, shared_norms, translator_of
 from histokit.run.whole import translate_whole
+
+FADE = 32
+"""Pixels around the tissue of a slide over which its translation fades into white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +51,16 @@ class TranslateOptions:
 
     Attributes:
         ref: method, ``method:preset``, run folder or weights file.
-        inputs: image files, folders, patterns and CSV tables of paths.
+        inputs: images, slides, folders, patterns and CSV tables of paths.
         out: output folder, made where it is missing.
         run: run folder or weights to take, where `ref` is only a method.
         runs: where run folders are looked for.
         mpp: micrometres a pixel of the inputs, where known.
         norm: whose statistics instance norms use: the image's or each window's own.
-        format: of the files written.
+        format: of the images written; slides are OME-TIFF.
+        compression: of slides.
         windows: how images are cut.
+        slides: what is asked of slides alone.
         settings: of a method that needs no training, by name; such as a reference image.
         strict: stop at the first image that fails.
     """
@@ -63,7 +73,9 @@ class TranslateOptions:
     mpp: float | None = None
     norm: Norm = "image"
     format: PictureFormat = "png"
+    compression: Compression = "jpeg"
     windows: Windows = WINDOWS
+    slides: SlideOptions = field(default_factory=lambda: SlideOptions(margin=FADE))
     settings: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
     precision: str = "auto"
@@ -110,12 +122,14 @@ def sort_words(ref: str, words: Sequence[str]) -> tuple[str, Path | None, list[P
 
 
 def translate(options: TranslateOptions) -> Iterator[Event]:
-    """Translates every input; yields an event an image and ends with `Translated`.
+    """Translates every input; yields an event an image, lines about slides, and ends with
+    `Translated`.
 
     Raises PartialFailure at the end when some images failed, DataError when all did; the others
     are written, and ``failures.json`` in the output folder names each failed one with its reason.
     """
-    items = find_items(options.inputs, options.out, SUFFIX[options.format])
+    items = find_items(options.inputs, options.out, [SUFFIX[options.format], SLIDE_SUFFIX])
+    slides = slides_of([item.path for item in items], preview=options.slides.preview)
     require_folder(options.out)
     machine = open_machine(options.device, options.precision)
     trained = load_with(
@@ -126,16 +140,20 @@ def translate(options: TranslateOptions) -> Iterator[Event]:
     factor, note = scale_factor(
         options.mpp, trained.card.get("mpp"), ", and their translations back"
     )
-    if note:
+    if note and len(slides) < len(items):
         yield Noted(note)
     norms = shared_norms(trained, options.norm)
     origin = _origin(options, trained)
+    work = _slide_work(translator, options, machine, trained, norms, origin)
     rows: list[_Row] = []
     failures: list[dict[str, str]] = []
     for number, item in enumerate(items, 1):
         began = time.perf_counter()
         try:
-            row = _one(translator, item, factor, options, machine, norms, origin)
+            if item.path in slides:
+                row = yield from _slide(item, options.out, work)
+            else:
+                row = _one(translator, item, factor, options, machine, norms, origin)
         except (DeviceError, ConfigError, ContractError, DiskError):
             raise
         except HistokitError as error:
@@ -189,9 +207,42 @@ def _one(
     return _Row(item.path, path, done.windows, done.seam, seconds)
 
 
+def _slide_work(
+    translator: Translator,
+    options: TranslateOptions,
+    machine: Machine,
+    trained: Trained,
+    norms: InstanceNorms | None,
+    origin: Mapping[str, Any],
+) -> TranslationWork:
+    return TranslationWork(
+        translator=translator,
+        machine=machine,
+        norms=norms,
+        expected=trained.card.get("mpp"),
+        mpp=options.mpp,
+        windows=options.windows,
+        compression=options.compression,
+        options=options.slides,
+        about={"histokit": origin},
+    )
+
+
+def _slide(item: Item, out: Path, work: TranslationWork) -> Generator[Event, None, _Row]:
+    began = time.perf_counter()
+    shown = drawn_at(out, str(item.name))
+    target = output_path(out, item, SLIDE_SUFFIX)
+    try:
+        done = yield from translate_slide(item.path, target, work, shown)
+    except DataError as error:
+        raise _naming(error, item.path) from error
+    seconds = round(time.perf_counter() - began, 3)
+    return _Row(item.path, done.output, done.windows, done.seam, seconds)
+
+
 def _naming(error: DataError, path: Path) -> DataError:
-    """The error with the path in it."""
-    if str(path) in str(error):
+    """The error with the path in it; one of the disk stays as it is."""
+    if str(path) in str(error) or isinstance(error, DiskError):
         return error
     what = f"{path}: {error.what}"
     return DataError(what, expected=error.expected, found=error.found, hint=error.hint)

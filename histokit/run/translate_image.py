@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ from histokit.run.infer import LOWER, Windows
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.norms import InstanceNorms, sample_patches
 from histokit.run.seams import seam_index
-from histokit.tiling.grid import Grid, cut, grid
+from histokit.tiling.grid import cut, grid
 from histokit.tiling.stitch import Stitcher
 
 Norm = Literal["image", "tile"]
@@ -68,28 +69,35 @@ def translate_image(
     level. Raises DataError for an image of the wrong kind, ContractError when the translator
     returns what the interface does not allow, DeviceError when memory runs out.
     """
-    picture = _in_channels(image, translator.channels)
+    picture = in_channels(image, translator.channels)
     height, width = image.shape[:2]
     layout = grid(height, width, windows.side, windows.overlap, translator.sizes)
     shared = norms if norms is not None and len(norms) and len(layout) > 1 else None
     if shared is not None:
         patches = sample_patches(picture, windows.batch, layout.side, translator.sizes)
-        with shared.measuring(), told_out_of_memory(LOWER):
-            _forward(translator, patches, machine)
+        measure(translator, patches, machine, shared)
     begun: Stitcher | None = None
+    cuts = (cut(picture, layout, number) for number in range(len(layout)))
     with shared.held() if shared is not None else nullcontext():
-        outputs = _outputs(translator, picture, machine, layout, windows.batch, shared)
+        outputs = window_images(translator, cuts, machine, windows.batch, layout.output, shared)
         for number, values in enumerate(outputs):
             begun = begun or Stitcher(layout, len(values))
             begun.add(number, values)
     stitched = (begun or Stitcher(layout, 0)).result()
-    pixels = np.rint(stitched.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    pixels = in_bytes(stitched)
     pixels = np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
     return Translation(pixels, len(layout), seam_index(pixels, layout))
 
 
-def _in_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """The image [H W C] with the channels that a translator takes."""
+def in_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Pixels, uint8 [H W K], of blended outputs [K H W]."""
+    return np.rint(values.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def in_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """The image [H W C] with the channels that a translator takes. Raises DataError where it has
+    colours and should not, or should have and has none.
+    """
     if channels == 1:
         return as_grey(image, "the image")
     if (image == image[..., :1]).all() and np.ptp(image) > BLANK:
@@ -102,23 +110,49 @@ def _in_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return image
 
 
-def _outputs(
+def measure(
     translator: Translator,
-    image: NDArray[np.uint8],
+    patches: NDArray[np.uint8],
     machine: Machine,
-    layout: Grid,
+    norms: InstanceNorms,
+    lower: str = LOWER,
+) -> None:
+    """Measures the statistics of instance norms on patches [n h w C]; `lower` is what to try when
+    memory runs out.
+    """
+    with norms.measuring(), told_out_of_memory(lower):
+        _forward(translator, patches, machine)
+
+
+def window_images(
+    translator: Translator,
+    cuts: Iterable[NDArray[np.uint8]],
+    machine: Machine,
     batch: int,
+    side: int,
     norms: InstanceNorms | None,
+    lower: str = LOWER,
 ) -> Iterator[NDArray[np.float32]]:
-    """The translated windows, float32 [K h w] each, in the order of the grid."""
-    for first in range(0, len(layout), batch):
-        numbers = range(first, min(first + batch, len(layout)))
-        cuts = np.stack([cut(image, layout, number) for number in numbers])
+    """The translated windows, float32 [K side side] each.
+
+    Args:
+        translator: in eval mode.
+        cuts: the windows, uint8 [h w C] of one size.
+        machine: where the network runs.
+        batch: windows that go through the network at once.
+        side: of the output.
+        norms: that are held at what was measured.
+        lower: what to try when memory runs out.
+
+    Raises what `translate_image` raises.
+    """
+    waiting = iter(cuts)
+    while some := list(islice(waiting, batch)):
         if norms is not None:
             norms.begin()
-        with told_out_of_memory(LOWER):
-            output = _forward(translator, cuts, machine)
-        yield from _checked(output, len(numbers), layout.output)
+        with told_out_of_memory(lower):
+            output = _forward(translator, np.stack(some), machine)
+        yield from _checked(output, len(some), side)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Speed and memory of the scores at three sizes of field; run by hand with ``-m slow``."""
+"""Scores of a pair of id maps beside packages that give some of them."""
 
 from __future__ import annotations
 
@@ -6,43 +6,86 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 
 from histokit.metrics.scores import score
 
-pytestmark = pytest.mark.slow
+FIELDS = {256: 30, 1000: 1500, 4000: 20_000}
+"""Nuclei by the side of the image."""
 
 
-def field(side: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """About `count` round nuclei on a jittered grid; the prediction shifts, drops and merges."""
-    draws = np.random.default_rng(0)
-    cell = side // int(np.ceil(count**0.5))
-    n = side // cell
-    y, x = np.divmod(np.arange(side * side).reshape(side, side), side)
-    row, col = np.minimum(y // cell, n - 1), np.minimum(x // cell, n - 1)
-    own = row * n + col
-    dy, dx = draws.uniform(0.35, 0.65, (2, n * n)) * cell
-    radius = draws.uniform(0.3, 0.55, n * n) * cell
-    inside = (y - row * cell - dy[own]) ** 2 + (x - col * cell - dx[own]) ** 2 < radius[own] ** 2
-    truth = np.where(inside, own + 1, 0).astype(np.int32)
-    named = np.arange(n * n + 1, dtype=np.int32)
-    named[1:][draws.random(n * n) < 0.08] = 0
-    merged = np.flatnonzero(draws.random(n * n) < 0.1) + 1
-    named[merged] = named[merged - 1]
-    return truth, np.roll(named[truth], (2, 3), (0, 1))
+@pytest.fixture
+def maps(field, mistaken):
+    def pair(side):
+        truth = field(side, FIELDS[side])
+        return truth, mistaken(truth)
+
+    return pair
 
 
-@pytest.mark.parametrize(
-    ("side", "count", "bound_ms"), [(256, 30, 3), (1000, 1500, 50), (4000, 20_000, 800)]
-)
-def test_speed(benchmark, side, count, bound_ms):
-    truth, prediction = field(side, count)
-    found = benchmark(score, truth, prediction)
-    assert found.n_true >= count
-    assert benchmark.stats.stats.median * 1000 < bound_ms
+@pytest.mark.parametrize(("side", "goal"), [(256, 2.4), (1000, 4)])
+def test_all_scores_beside_pq_alone_of_stardist(beside, maps, side, goal):
+    matching = pytest.importorskip("stardist.matching").matching
+    truth, prediction = maps(side)
+    theirs = matching(truth, prediction, thresh=0.5).panoptic_quality
+    assert score(truth, prediction).pq == pytest.approx(theirs, abs=1e-5)
+    beside(
+        lambda: score(truth, prediction),
+        lambda: matching(truth, prediction, thresh=0.5),
+        name="stardist, PQ alone",
+        goal=goal,
+        number=20 if side == 256 else 1,
+    )
 
 
-def test_memory_of_a_large_field():
-    truth, prediction = field(4000, 20_000)
+@pytest.mark.parametrize(("side", "goal"), [(256, 35), (1000, 250)])
+def test_all_scores_beside_pq_alone_of_torchmetrics(beside, maps, side, goal):
+    functional = pytest.importorskip("torchmetrics.functional.detection")
+    truth, prediction = maps(side)
+    both = [
+        torch.from_numpy(np.stack([ids > 0, ids], -1).astype(np.int64))[None]
+        for ids in (prediction, truth)
+    ]
+
+    def theirs():
+        return functional.panoptic_quality(*both, things={1}, stuffs={0}, return_per_class=True)
+
+    assert score(truth, prediction).pq == pytest.approx(float(theirs()[0, 0]), abs=1e-5)
+    beside(
+        lambda: score(truth, prediction),
+        theirs,
+        name="torchmetrics, PQ alone",
+        goal=goal,
+        rounds=3,
+    )
+
+
+def test_all_scores_beside_pq_alone_of_monai_256(beside, maps):
+    metrics = pytest.importorskip("monai.metrics.panoptic_quality")
+    truth, prediction = maps(256)
+    both = [torch.from_numpy(ids) for ids in (prediction, truth)]
+
+    def theirs():
+        return metrics.compute_panoptic_quality(*both, metric_name="pq", smooth_numerator=1e-6)
+
+    assert score(truth, prediction).pq == pytest.approx(float(theirs()), abs=1e-5)
+    beside(lambda: score(truth, prediction), theirs, name="MONAI, PQ alone", goal=35, number=10)
+
+
+@pytest.mark.parametrize("side", FIELDS)
+def test_all_scores_beside_one_look_at_every_pixel(beside, maps, side):
+    truth, prediction = maps(side)
+    beside(
+        lambda: score(truth, prediction),
+        lambda: (truth.sum(dtype=np.int64), prediction.sum(dtype=np.int64)),
+        name="NumPy, two sums",
+        goal=1 / 50,
+        number=20 if side == 256 else 1,
+    )
+
+
+def test_memory_of_a_large_field(maps):
+    truth, prediction = maps(4000)
     tracemalloc.start()
     score(truth, prediction)
     peak = tracemalloc.get_traced_memory()[1]

@@ -149,9 +149,9 @@ def test_deep_and_far_values_are_refused(tmp_path):
         assert refused(lambda path: read_geojson(path, shape), path)
     ring = "[[0,0],[3,0],[0,3]]"
     polygon = '{"type":"Polygon","coordinates":[' + ring + "]}"
-    for properties in ("[1]", '{"metadata":[1]}', '"x"'):
+    for properties, sound in (('{"metadata":[1]}', True), ("[1]", False), ('"x"', False)):
         path.write_text('{"geometry":' + polygon + ',"properties":' + properties + "}")
-        assert read_geojson(path, shape).max() == 1
+        assert sound is not refused(lambda path: read_geojson(path, shape), path)
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,14 @@ def test_a_broken_tile_is_told(tmp_path, shared_data, backend):
         pytest.raises(DataError, match=r"broken\.svs"),
     ):
         slide.region(0, 0, 0, 2220, 500)
+
+
+def test_a_disk_that_goes_away_is_told(tmp_path, monkeypatch):
+    def lost(*_):
+        raise OSError("Input/output error")
+
+    write_pyramid(tmp_path / "s.tif", noise(200, 200))
+    with open_slide(tmp_path / "s.tif", "tifffile") as slide:
+        monkeypatch.setattr(tifffile.FileHandle, "read", lost)
+        with pytest.raises(DataError, match=r"s\.tif in tile 0 of level 0"):
+            slide.region(0, 0, 0, 9, 9)

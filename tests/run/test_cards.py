@@ -41,7 +41,7 @@ def test_the_card_for_people_names_data_step_score_and_paper(run):
     how, folder = run
     text = (folder.path / "card.md").read_text()
     card = json.loads(folder.best.with_suffix(".json").read_text())
-    assert text == model_card(how, card)
+    assert text == model_card(how.spec, card)
     for part in (
         "# adabn: ", "source: synth-he@breast, target: synth-he@kidney", "Weights kept: step 2",
         f"source validation dice {card['kept']['score']:.4f}; rule: last", "Seed 4",

@@ -385,5 +385,5 @@ def test_hidden_files_are_no_images(type_, tiles):
     (tiles / ".ghost.png").write_bytes(b"")
     (tiles / ".cache").mkdir()
     (tiles / ".cache" / "c.png").write_bytes(b"")
-    names = [str(item.name) for item in find_items([tiles], tiles.parent / "out", ".png")]
+    names = [str(item.name) for item in find_items([tiles], tiles.parent / "out", [".png"])]
     assert names == ["a", "slide/b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def peak_memory(work: Callable[[], Made], device: torch.device) -> tuple[Made, i
 
 
 def release(device: torch.device) -> None:
-    """Gives back the memory of what is no longer used."""
+    """Gives back the memory of what is no longer used, compiled code included."""
+    if "torch._dynamo" in sys.modules:  # else nothing was compiled, and it takes long to import
+        torch.compiler.reset()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

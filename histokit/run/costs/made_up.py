@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from histokit.data.feeds import Feeds, FeedSettings
+from histokit.data.draws import FeedSettings
+from histokit.data.feeds import Feeds
 from histokit.data.pool import Pool, ReadImage
 from histokit.data.synth_he import SynthHE
-from histokit.interfaces import Batch, Feed, Record
+from histokit.interfaces import Record
 
 SMALLEST = 32
 """Side of the smallest image that `SynthHE` makes."""
@@ -43,23 +44,6 @@ def made_up_feeds(
         pairs=Pool("pairs", source.records(), of_source, counterpart=of_source),
         workers=workers,
     )
-
-
-def made_up_batch(
-    feed: Feed, device: torch.device, *, batch: int, side: int, channels: int = 3, seed: int = 0
-) -> Batch:
-    """The first batch of a feed of `made_up_feeds`, without augmentation.
-
-    Args:
-        feed: which kind of batch.
-        device: where it goes.
-        batch: windows, of each domain.
-        side: of a window in pixels.
-        channels: 3 for RGB, 1 for grey.
-        seed: of the places of the windows.
-    """
-    settings = FeedSettings(batch=batch, side=side, augment="none", seed=seed)
-    return next(made_up_feeds(device, settings, channels=channels).open(feed, 0))
 
 
 def _grey(read: ReadImage, record: Record) -> NDArray[np.uint8]:

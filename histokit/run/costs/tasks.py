@@ -1,4 +1,4 @@
-"""What `histokit profile` measures: inference of networks and methods, and training steps."""
+"""What `profile` and `bench` measure: inference of networks and methods, and training steps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from histokit.config.base import TrainingWindows
 from histokit.config.resolve import Layer, resolve
+from histokit.data.augment import Augment
+from histokit.data.draws import FeedSettings
+from histokit.data.feeds import Feeds
 from histokit.errors import UnknownName, UsageError
 from histokit.interfaces import (
     Adapter,
-    Batch,
     Feed,
     Method,
     MethodSpec,
@@ -30,9 +32,11 @@ from histokit.registry.methods import find_method, find_preset
 from histokit.registry.networks import find_network
 from histokit.registry.refs import parse_ref
 from histokit.run.context import RunContext
-from histokit.run.costs.made_up import made_up_batch
+from histokit.run.costs.made_up import made_up_feeds
+from histokit.run.hasten import hasten
 from histokit.run.machine import Machine
 from histokit.run.models import networks_of
+from histokit.training.loop import batch_keys
 from histokit.training.seed import seed_everything
 
 AS_NETWORK = "network:"
@@ -49,6 +53,9 @@ class Conditions:
         batch: windows at once.
         train: whether training steps are measured, too.
         seed: of weights and made-up images.
+        channels_last: whether networks and training images are laid out so.
+        compiled: whether networks are compiled.
+        workers: processes that load training data.
     """
 
     machine: Machine
@@ -56,14 +63,27 @@ class Conditions:
     batch: int
     train: bool = True
     seed: int = 0
+    channels_last: bool = False
+    compiled: bool = False
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A task made ready: what one repeat calls, and the networks that it was built with."""
+    """A task made ready.
+
+    Attributes:
+        call: what one repeat calls.
+        networks: those that it was built with.
+        images: windows that a call takes, of all domains.
+        draw: draws the next batch from the feed of a training phase; None for inference. `call`
+            takes the same batch each time, so that both can be timed apart.
+    """
 
     call: Callable[[], object]
     networks: Sequence[nn.Module]
+    images: int
+    draw: Callable[[], object] | None = None
 
     @property
     def parameters(self) -> int:
@@ -204,17 +224,34 @@ def _training(build: Callable[[], _Built], number: int) -> Job:
     phases = built.method.phases()
     for network in built.networks:
         network.train()
+    hasten(built.networks, channels_last=built.how.channels_last, compiled=built.how.compiled)
     for phase in phases[: number + 1]:
         if phase.before is not None and phase.steps:
             phase.before()
-    channels = TrainingWindows.of(built.config).channels
-    batch = _batch(phases[number].feed, built.how, built.side, channels)
+    batches = _feeds(built).open(phases[number].feed, 0)
+    batch = next(batches)
 
     def step() -> None:
         with built.how.machine.autocast():
             phases[number].step(batch)
 
-    return Job(step, built.networks)
+    return Job(step, built.networks, len(batch_keys(batch)), partial(next, batches))
+
+
+def _feeds(built: _Built) -> Feeds:
+    """The data that the method is trained on, with its own augmentation."""
+    windows, how = TrainingWindows.of(built.config), built.how
+    settings = FeedSettings(
+        batch=how.batch,
+        side=built.side,
+        augment=cast(Augment, windows.augment),
+        seed=how.seed,
+        oversample=windows.oversample,
+        channels_last=how.channels_last,
+    )
+    return made_up_feeds(
+        how.machine.device, settings, channels=windows.channels, workers=how.workers
+    )
 
 
 def _inference(
@@ -227,18 +264,15 @@ def _inference(
     """A pass in eval mode and without gradients, as `predict` makes it."""
     for network in networks:
         network.eval()
-    images = cast(Unlabelled, _batch(Feed.UNLABELLED, how, side, channels)).images
-    if how.machine.on_gpu:
+    hasten(networks, channels_last=how.channels_last, compiled=how.compiled)
+    settings = FeedSettings(batch=how.batch, side=side, augment="none", seed=how.seed)
+    feeds = made_up_feeds(how.machine.device, settings, channels=channels)
+    images = cast(Unlabelled, next(feeds.open(Feed.UNLABELLED, 0))).images
+    if how.machine.on_gpu or how.channels_last:
         images = images.contiguous(memory_format=torch.channels_last)
 
     def once() -> None:
         with torch.inference_mode(), how.machine.autocast():
             call(images)
 
-    return Job(once, networks)
-
-
-def _batch(feed: Feed, how: Conditions, side: int, channels: int) -> Batch:
-    return made_up_batch(
-        feed, how.machine.device, batch=how.batch, side=side, channels=channels, seed=how.seed
-    )
+    return Job(once, networks, how.batch)

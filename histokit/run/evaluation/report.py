@@ -103,7 +103,7 @@ def provenance(trained: Trained | None, options: EvalOptions, machine: Machine) 
         **made,
         "device": now["device"],
         "versions": f"histokit {now['histokit']}, {plugins}, {libraries}",
-        "command": " ".join(now["command"]),
+        "command": " ".join(now["command"]) or "none: called from Python",
     }
 
 

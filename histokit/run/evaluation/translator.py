@@ -37,6 +37,7 @@ from histokit.run.events import Evaluated, Event, ItemDone, ItemFailed, Noted
 from histokit.run.machine import Machine
 from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
+from histokit.run.provenance import write_record
 from histokit.run.translate_image import translate_image
 from histokit.run.translators import shared_norms, translator_of
 
@@ -105,6 +106,7 @@ def evaluate_translator(
     outcome = Outcome(rows, scorer.set_rows(), nuclei, notes, out)
     report = translation_report(trained, options, domain, machine, outcome)
     page = write_report(out, report)
+    write_record(out, machine, trained.card)
     failed = sum(bool(row.error) for row in rows)
     yield Evaluated(page, report, trained.spec.name, domain.name, options.part, len(rows), failed)
     _tell_failures(failed, len(rows), out)

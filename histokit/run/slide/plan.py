@@ -9,18 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from histokit.errors import ConfigError, DataError
+from histokit.errors import DataError
 from histokit.interfaces import Instances, Sizes
 from histokit.io.slides import View
 from histokit.postprocess.tissue import Tissue
 from histokit.run.infer import Windows
 from histokit.tiling.grid import Grid, grid
-
-GIB = 2**30
-SMALLEST_CORE, LARGEST_CORE = 512, 4096
-"""Sides in pixels of the view that a block's own area can have."""
-DECODING = 200
-"""Bytes a pixel that decoding and outlining a block take at most, as measured."""
 
 Write = Callable[["Block", Instances, int], None]
 """Writes the objects of a block; the number counts those of the slide that came before."""
@@ -170,31 +164,9 @@ def make_plan(
     return SlidePlan(view, cuts, tissue, core, margin)
 
 
-def core_side(
-    max_memory: float, used: int, windows: Windows, channels: int, sizes: Sizes, margin: int
-) -> int:
-    """The side of a block's own area that some memory allows, a multiple of 256 pixels.
-
-    Args:
-        max_memory: bytes that the process may take.
-        used: bytes that it takes already, the network in them.
-        windows: how a view is cut.
-        channels: of the maps.
-        sizes: what the network takes.
-        margin: see `SlidePlan`.
-
-    A pixel of a block costs the maps twice (one block is decoded while the next runs), the image
-    three times, and the decoding. Raises ConfigError where not even the smallest block fits.
-    """
-    free = max_memory - used
-    around = 2 * (margin + sizes.fit(windows.side))
-    for core in range(LARGEST_CORE, SMALLEST_CORE - 1, -256):
-        region, image = (core + 2 * margin) ** 2, (core + around) ** 2
-        if region * (8 * channels + DECODING) + image * 9 <= free:
-            return core
-    least = used + (SMALLEST_CORE + 2 * margin) ** 2 * (8 * channels + DECODING)
-    least += (SMALLEST_CORE + around) ** 2 * 9
-    raise ConfigError(
-        [f"--max-memory: {max_memory / GIB:.2g} GiB do not hold a block of the slide"],
-        hint=f"give at least {least / GIB + 0.05:.1f} GiB, or a smaller --window",
+def in_words(plan: SlidePlan, tissue: Tissue) -> str:
+    """What will run, in a line; `tissue` is that of the slide."""
+    return (
+        f"{plan.view.width} x {plan.view.height} pixels, {tissue.share:.1%} tissue, "
+        f"{len(plan.live)} of {len(plan.windows)} windows in {len(plan.blocks)} blocks"
     )

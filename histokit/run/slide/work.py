@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from histokit.interfaces import Segmenter
+from histokit.interfaces import Segmenter, Translator
+from histokit.io.pyramid import Compression
 from histokit.run.infer import Windows
 from histokit.run.machine import Machine
+from histokit.run.norms import InstanceNorms
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,12 @@ class SlideOptions:
     Attributes:
         mask: see `histokit.run.slide.mask.tissue_of`.
         max_memory: GiB that the process may take.
-        margin: how far blocks look beyond their own area, in pixels of the weights; half of the
-            largest object's size, or more.
+        margin: in pixels of the weights. Of a segmenter, how far blocks look beyond their own
+            area: half of the largest object's size, or more. Of a translator, how far around the
+            tissue its translation fades into white.
         preview: only draw what would run.
         core: side of a block's own area, in pixels of the weights; None takes the largest that
-            the memory allows.
+            the memory allows. A translator's is a multiple of `histokit.io.pyramid.TILE`.
     """
 
     mask: str = ""
@@ -35,7 +38,7 @@ class SlideOptions:
 
 @dataclass(frozen=True, slots=True)
 class SlideWork:
-    """What the slides of one command have in common.
+    """What the slides that are segmented by one command have in common.
 
     Attributes:
         segmenter: in eval mode.
@@ -58,5 +61,33 @@ class SlideWork:
     formats: Sequence[str]
     windows: Windows
     min_confidence: float = 0.0
+    options: SlideOptions = field(default_factory=SlideOptions)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationWork:
+    """What the slides that are translated by one command have in common.
+
+    Attributes:
+        translator: in eval mode.
+        machine: where it runs.
+        norms: its instance norms, to share statistics within a slide; None for each window its
+            own.
+        expected: micrometres a pixel of the weights; None where any will do.
+        mpp: those of the slides, where the user says so.
+        windows: how slides are cut.
+        compression: of the files written.
+        options: see there.
+        about: what the results say of where they come from.
+    """
+
+    translator: Translator
+    machine: Machine
+    norms: InstanceNorms | None
+    expected: float | None
+    mpp: float | None
+    windows: Windows
+    compression: Compression = "jpeg"
     options: SlideOptions = field(default_factory=SlideOptions)
     about: Mapping[str, Any] = field(default_factory=dict)

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from histokit.interfaces import Instances
 from histokit.io.geojson import collection, features
+from histokit.io.hovernet_json import nuclei, nuclei_file
+from histokit.run.image_outputs import TABLES
 from histokit.run.nuclei_table import nuclei_table
 from histokit.run.slide.pictures import overlay
 from histokit.run.slide.plan import Block, SlidePlan, Write
+from histokit.run.slide.sized import sides_of
 from histokit.run.slide.work import SlideWork
 
-FORMATS = ("geojson", "geojson.gz", "table", "overlay")
+FORMATS = ("geojson", "geojson.gz", "hovernet-json", "table", "parquet", "overlay")
 """What is written of a slide."""
 
 
@@ -27,8 +30,10 @@ def writers(
     for ending in ("geojson", "geojson.gz"):
         if ending in work.formats:
             yield _outlines(out / "geojson" / f"{name}.{ending}", plan, mpp, work)
-    if "table" in work.formats:
-        yield _table(out / "tables" / f"{name}.csv", plan, mpp, work)
+    if "hovernet-json" in work.formats:
+        yield _hovernet(out / "json" / f"{name}.json", plan, mpp, work)
+    for kind in TABLES.keys() & work.formats:
+        yield _table(out / "tables" / f"{name}{TABLES[kind]}", plan, mpp, work)
     if "overlay" in work.formats:
         yield overlay(out / "overlay" / f"{name}.png", plan)
 
@@ -38,8 +43,7 @@ def _outlines(
     path: Path, plan: SlidePlan, mpp: tuple[float, float] | None, work: SlideWork
 ) -> Iterator[Write]:
     """Writes outlines in pixels of level 0."""
-    scale = plan.view.scale
-    side = None if mpp is None else (mpp[0] * scale[0], mpp[1] * scale[1])
+    scale, side = plan.view.scale, sides_of(plan.view, mpp)
     names = tuple(work.card.get("classes", ()))
     about = {
         "slide": plan.view.slide.path.name,
@@ -51,12 +55,40 @@ def _outlines(
     with collection(path, about) as add:
 
         def write(block: Block, mine: Instances, before: int) -> None:
-            (top, _), (left, _) = block.region
-            origin = (left * scale[0], top * scale[1])
+            origin = _corner(block, scale)
             for feature in features(mine, origin, scale, side, names, before=before):
                 add(feature)
 
         yield write
+
+
+@contextmanager
+def _hovernet(
+    path: Path, plan: SlidePlan, mpp: tuple[float, float] | None, work: SlideWork
+) -> Iterator[Write]:
+    """Writes nuclei as HoVer-Net does, but in pixels of level 0."""
+    scale, slide = plan.view.scale, plan.view.slide
+    names = tuple(work.card.get("classes", ()))
+    about = {
+        "mpp": None if mpp is None else list(mpp),
+        "coord_level": 0,
+        "slide": slide.path.name,
+        "class_names": list(names),
+        "histokit": dict(work.about),
+    }
+    with nuclei_file(path, about, slide.power) as add:
+
+        def write(block: Block, mine: Instances, before: int) -> None:
+            for nucleus in nuclei(mine, _corner(block, scale), scale, names, before=before):
+                add(nucleus)
+
+        yield write
+
+
+def _corner(block: Block, scale: tuple[float, float]) -> tuple[float, float]:
+    """The corner (x, y) of a block's region in pixels of level 0."""
+    (top, _), (left, _) = block.region
+    return left * scale[0], top * scale[1]
 
 
 @contextmanager
@@ -69,12 +101,12 @@ def _table(
         plan.view.slide.path.stem,
         plan.view.scale,
     )
-    with nuclei_table(path, name, scale=scale, mpp=mpp, class_names=names) as add:
+    with nuclei_table(path, name, scale=scale, mpp=mpp, class_names=names, about=work.about) as add:
 
         def write(block: Block, mine: Instances, before: int) -> None:
             (top, _), (left, _) = block.region
             height, width = block.shape
             image = plan.view.read(left, top, width, height)
-            add(mine, image, (left * scale[0], top * scale[1]), before)
+            add(mine, image, _corner(block, scale), before)
 
         yield write

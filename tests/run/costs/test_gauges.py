@@ -58,3 +58,18 @@ def test_quartiles_lie_around_the_median(monkeypatch):
     assert (found.lower, found.median, found.upper) == (4.0, 6.0, 8.0)
     once = time_calls(lambda: None, CPU, warmup=0, repeats=1)
     assert once.lower == once.median == once.upper
+
+
+def test_waiting_is_its_share_of_all_time_and_no_part_of_a_call(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(gauges.time, "perf_counter", lambda: now[0])
+
+    def passes(seconds):
+        def pass_():
+            now[0] += seconds
+
+        return pass_
+
+    found = time_calls(passes(3.0), CPU, warmup=1, repeats=4, draw=passes(1.0))
+    assert (found.lower, found.median, found.upper) == (3.0, 3.0, 3.0)
+    assert found.waited == 0.25

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from histokit.data.draws import FeedSettings
 from histokit.interfaces import Feed, Labelled, Pair, SourceTarget, Unlabelled
-from histokit.run.costs.made_up import made_up_batch
+from histokit.run.costs.made_up import made_up_feeds
 
 KINDS = {
     Feed.LABELLED: Labelled,
@@ -18,7 +19,8 @@ KINDS = {
 
 
 def batch(feed, side=40, **how):
-    return made_up_batch(feed, torch.device("cpu"), batch=2, side=side, **how)
+    settings = FeedSettings(batch=2, side=side, augment="none", seed=0)
+    return next(made_up_feeds(torch.device("cpu"), settings, **how).open(feed, 0))
 
 
 @pytest.mark.parametrize("feed", Feed)
@@ -38,8 +40,7 @@ def test_grey_small_and_repeatable():
     grey = batch(Feed.UNLABELLED, channels=1)
     assert grey.images.shape == (2, 1, 40, 40)
     assert torch.equal(grey.images, batch(Feed.UNLABELLED, channels=1).images)
-    tiny = made_up_batch(Feed.LABELLED, torch.device("cpu"), batch=1, side=8)
-    assert tiny.ids.shape == (1, 8, 8)
+    assert batch(Feed.LABELLED, side=8).ids.shape == (2, 8, 8)
 
 
 def test_a_pair_is_one_place_and_an_unpaired_batch_two():

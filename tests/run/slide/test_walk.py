@@ -17,7 +17,7 @@ from histokit.interfaces import Instances, Maps, Sizes
 from histokit.io.geojson import write_geojson
 from histokit.run.infer import Windows, decode, segment_image
 from histokit.run.slide.ahead import ahead
-from histokit.run.slide.plan import core_side
+from histokit.run.slide.memory import core_side
 from histokit.run.slide.walk import predict_slide
 from histokit.run.slide.work import SlideOptions, SlideWork
 from slides import nuclei, write_pyramid
@@ -186,6 +186,23 @@ def test_the_compressed_file_holds_the_same(tmp_path):
     assert (tmp_path / "overlay" / "s.png").exists()
 
 
+def test_nuclei_as_hovernet_writes_them(tmp_path):
+    """In pixels of the full size, whatever the pixel size of the weights."""
+    picture = np.full((640, 800, 3), 250, np.uint8)
+    picture[200:240, 400:480] = picture[400:420, 100:110] = 10
+    write_pyramid(tmp_path / "s.tif", picture, levels=3, mpp=0.25)
+    job = work(tmp_path, formats=("hovernet-json",), expected=0.5)
+    count, _ = run(tmp_path / "s.tif", job)
+    value = json.loads((tmp_path / "json" / "s.json").read_text())
+    assert (value["mpp"], value["coord_level"], value["mag"]) == ([0.25, 0.25], 0, None)
+    assert value["nuc"].keys() == {str(number) for number in range(1, count + 1)} == {"1", "2"}
+    large = max(value["nuc"].values(), key=lambda nucleus: nucleus["bbox"][1][1])
+    assert large["bbox"] == [[200, 400], [240, 480]]
+    assert large["centroid"] == [439.5, 219.5]
+    # the outline runs through the middles of pixels of level 1, between two of level 0
+    assert np.abs(np.ptp(large["contour"], axis=0) - [78, 38]).max() <= 1
+
+
 def test_the_table_has_a_row_an_object(tmp_path):
     write_pyramid(tmp_path / "s.tif", nuclei(400, 500), mpp=0.25)
     count, _ = run(tmp_path / "s.tif", work(tmp_path, formats=("geojson", "table"), expected=0.25))
@@ -238,12 +255,12 @@ def test_a_failure_leaves_no_file(tmp_path):
 
 def test_memory_decides_how_large_blocks_are():
     sides = [
-        core_side(gib * 2**30, 2**29, Windows(512, 64), 3, Sizes(), 128) for gib in (1, 2, 4, 64)
+        core_side(gib * 2**30, 2**29, Windows(512, 64), 224, Sizes(), 128) for gib in (1, 2, 4, 64)
     ]
     assert sides == sorted(sides)
     assert sides[0] < sides[2] < sides[3] == 4096
     with pytest.raises(ConfigError, match="--max-memory"):
-        core_side(2**29, 2**29, Windows(512, 64), 3, Sizes(), 128)
+        core_side(2**29, 2**29, Windows(512, 64), 224, Sizes(), 128)
 
 
 def test_work_ahead_keeps_order_and_tells_errors():

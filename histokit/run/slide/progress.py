@@ -1,0 +1,60 @@
+"""How far a slide is, in blocks done and in words, and whether all of its tissue was done."""
+
+from __future__ import annotations
+
+import time
+from typing import final
+
+import numpy as np
+
+from histokit.errors import ContractError
+from histokit.postprocess.tissue import Tissue
+from histokit.run.slide.plan import Block, SlidePlan
+
+TELL = 20.0
+"""Seconds between two lines."""
+
+
+@final
+class Progress:
+    """The blocks of a slide that are done.
+
+    Args:
+        plan: of the slide.
+    """
+
+    def __init__(self, plan: SlidePlan) -> None:
+        self._plan = plan
+        self._covered = Tissue(np.zeros_like(plan.tissue.mask))
+        self._blocks = 0
+        self._pixels = 0
+        self._began = self._told = time.perf_counter()
+
+    def add(self, block: Block) -> None:
+        """Says that a block is done."""
+        self._blocks += 1
+        self._pixels += block.shape[0] * block.shape[1]
+        self._covered.within(*block.core, self._plan.size)[...] = True
+
+    def line(self, extra: str = "") -> str:
+        """A line about it, with `extra` in it; empty where one was told not long ago."""
+        now = time.perf_counter()
+        if now - self._told < TELL:
+            return ""
+        self._told = now
+        seconds, total = now - self._began, len(self._plan.blocks)
+        left = seconds / max(self._blocks, 1) * (total - self._blocks)
+        return (
+            f"{self._plan.view.slide.path.name}: block {self._blocks} of {total}, {extra}"
+            f"{self._pixels / 1e6 / seconds:.2f} Mpx/s, {left / 60:.0f} min left"
+        )
+
+    def require_all(self) -> None:
+        """Raises ContractError where some tissue lies in no block that was done."""
+        left_out = int((self._plan.tissue.mask & ~self._covered.mask).sum())
+        if left_out:
+            raise ContractError(
+                f"some tissue of {self._plan.view.slide.path} was left out",
+                expected="every piece of tissue in a block",
+                found=f"{left_out} of {int(self._plan.tissue.mask.sum())} places without",
+            )
