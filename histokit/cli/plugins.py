@@ -141,7 +141,7 @@ def new(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="New folder; histokit-NAME if not given."),
+        typer.Option("--out", "-o", metavar="DIR", help="New folder; NAME if not given."),
     ] = None,
 ) -> None:
     """Write a plugin that works, with tests, for you to change. Needs no network."""

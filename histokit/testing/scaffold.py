@@ -76,14 +76,14 @@ def new_plugin(name: str, kind: PluginKind, out: Path | None = None) -> list[Pat
     Args:
         name: the word to type for its method.
         kind: what the method does.
-        out: a folder that is new or empty; by default one called like the distribution.
+        out: a folder that is new or empty; by default one called like the method.
 
     Raises UsageError for a name that cannot be one or is taken, and for a folder that holds
     something already: nothing is ever overwritten.
     """
     plugin = Plugin(name, kind)
     _check_name(plugin)
-    folder = out if out is not None else Path(plugin.distribution)
+    folder = out if out is not None else Path(plugin.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f"{folder} holds something already",

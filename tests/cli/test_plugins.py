@@ -174,8 +174,8 @@ def test_new(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = type_("plugins", "new", "my-new", "--kind", "adapter")
     assert done.exit_code == 0, done.output
-    assert "histokit-my-new/histokit_my_new/method.py" in done.stdout.splitlines()
-    assert "pip install -e histokit-my-new" in done.stderr
+    assert "my-new/histokit_my_new/method.py" in done.stdout.splitlines()
+    assert "pip install -e my-new" in done.stderr
     again = type_("plugins", "new", "my-new", "--kind", "adapter")
     assert again.exit_code == 2
     assert "nothing is overwritten" in again.stderr
