@@ -30,6 +30,12 @@ from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.probe import check_probe, probe
 from histokit.run.published import hub_line, published_weights
 
+READS = {
+    Access.SOURCE: "--source DATASET",
+    Access.TARGET_LABELS: "--target DATASET",
+    Access.PAIRS: "--pairs DATASET",
+}
+"""What `train` must be given, by what a method reads; two data sets where it is not here."""
 CARD_KEYS = ("method", "settings", "tile", "mpp", "probe", "kept", "selection")
 """What the card of a weights file must say for the weights to be used."""
 
@@ -255,8 +261,8 @@ def _newest(spec: MethodSpec, preset: str, runs: Path) -> RunFolder | None:
 
 def _no_weights(spec: MethodSpec, preset: str, runs: Path) -> UsageError:
     option = f" --preset {preset}" if preset else ""
-    data = "--pairs DATASET" if spec.access is Access.PAIRS else "--source DATASET --target DATASET"
-    ways = [hub_line(spec, preset), f"histokit train {spec.name}{option} {data}"]
+    needed = READS.get(spec.access, "--source DATASET --target DATASET")
+    ways = [hub_line(spec, preset), f"histokit train {spec.name}{option} {needed}"]
     return UsageError(
         f"there are no trained weights of {spec.name}{':' + preset if preset else ''}",
         expected=f"a finished run in {runs}, or --run FOLDER",
