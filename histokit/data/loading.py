@@ -17,7 +17,11 @@ AHEAD = 4
 RESTARTS = 2
 """How often loading processes may die before training stops."""
 _DEATH = re.compile(r"DataLoader worker \(pid")
-"""How torch tells of a process that was killed or crashed; errors raised in it read otherwise."""
+"""How torch tells of a process that was killed or crashed."""
+_LOST = (EOFError, ConnectionError, FileNotFoundError)
+"""What is raised where a process died between announcing a batch and handing it over."""
+_CAUGHT = "in DataLoader worker process"
+"""Stands in errors that were raised in a process, which lives on."""
 
 
 def load(steps: Steps, start: int, workers: int, *, pinned: bool) -> Iterator[list[Draws]]:
@@ -37,11 +41,11 @@ def load(steps: Steps, start: int, workers: int, *, pinned: bool) -> Iterator[li
             for draws in loader:
                 yield draws
                 step += 1
-        except RuntimeError as error:
-            if not _DEATH.search(str(error)):
+        except (RuntimeError, *_LOST) as error:
+            if not workers or not _is_death(error):
                 raise
             if last_try:
-                raise _died(steps.keys(step), str(error)) from error
+                raise _died(steps.keys(step), error) from error
             deaths += 1
 
 
@@ -60,11 +64,18 @@ def _loader(
     )
 
 
-def _died(keys: list[str], reason: str) -> DataError:
+def _is_death(error: Exception) -> bool:
+    text = str(error)
+    found = _DEATH.search(text) is not None if isinstance(error, RuntimeError) else True
+    return found and _CAUGHT not in text
+
+
+def _died(keys: list[str], error: Exception) -> DataError:
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
     return DataError(
         f"the process that loads images died {RESTARTS + 1} times",
         expected="images that can be decoded in the memory there is",
-        found=f"{reason.splitlines()[0]} The images of this step: {', '.join(dict.fromkeys(keys))}",
+        found=f"{reason}; the images of this step: {', '.join(dict.fromkeys(keys))}",
         hint="look at these images, or free memory; then go on with --resume, or with --workers 0",
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from histokit.data import loading as module
 from histokit.data.draws import FeedSettings, Steps
 from histokit.data.loading import RESTARTS, load
 from histokit.data.pool import Pool
@@ -68,9 +69,31 @@ def test_images_that_kill_every_process_are_named(tmp_path):
     assert ", ".join(steps.keys(first)) in caught.value.found
 
 
-def test_an_error_in_a_process_is_no_death():
+@pytest.mark.parametrize("kind", [DataError, FileNotFoundError, EOFError, RuntimeError])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_in_a_process_is_no_death(kind, workers):
     def read(record):
-        raise DataError(f"{record.key} is broken")
+        raise kind("it is broken")
 
-    with pytest.raises(DataError, match="is broken"):
-        _taken(_steps(read), 1, 1)
+    with pytest.raises(kind, match="is broken"):
+        _taken(_steps(read), 1, workers)
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "reset")])
+def test_a_batch_whose_sender_is_gone_is_loaded_again(monkeypatch, error):
+    made = []
+
+    def loader(steps, step, *_):
+        made.append(step)
+        yield steps[step]
+        if len(made) <= RESTARTS:
+            raise error
+        while True:
+            step += 1
+            yield steps[step]
+
+    monkeypatch.setattr(module, "_loader", loader)
+    steps = _steps(_image)
+    found = _taken(steps, 5, 1)
+    assert [draws.keys for draws in found] == [tuple(steps.keys(step)) for step in range(5)]
+    assert made == [0, 1, 2]
