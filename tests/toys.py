@@ -13,7 +13,18 @@ import torch
 from torch import Tensor
 
 from histokit.errors import Interrupted
-from histokit.interfaces import Instances, Maps, Segmenter, Sizes
+from histokit.interfaces import (
+    Feed,
+    Instances,
+    Labelled,
+    Maps,
+    Pair,
+    Segmenter,
+    Sizes,
+    SourceTarget,
+    Translator,
+    Unlabelled,
+)
 from histokit.io.runs import RunFolder
 from histokit.postprocess.watershed import watershed
 from histokit.run.events import Event, Finished, Progress, Started
@@ -21,6 +32,14 @@ from histokit.run.machine import Machine, open_machine
 from histokit.run.plan import RunPlan, make_plan
 from histokit.run.train import train
 
+KIND_OF_BATCH = {
+    Feed.LABELLED: Labelled,
+    Feed.UNLABELLED: Unlabelled,
+    Feed.PAIRED: Pair,
+    Feed.UNPAIRED: Pair,
+    Feed.SOURCE_TARGET: SourceTarget,
+}
+"""The batch that each feed gives."""
 STEPS = {"source-only": {"steps": 2}, "adabn": {"steps": 2, "adabn_steps": 6}}
 
 
@@ -97,3 +116,25 @@ def stopped_at(step: int, plan: RunPlan) -> Path:
         RunFolder(run).state() | {"status": "interrupted", "step": step} == RunFolder(run).state()
     )
     return run
+
+
+class ToyTranslator(Translator):
+    """A translator out of a function of images [B C H W]."""
+
+    def __init__(
+        self, answer: Callable[[Tensor], Any], sizes: Sizes | None = None, channels: int = 3
+    ) -> None:
+        self.answer = answer
+        self.own_sizes = sizes or Sizes()
+        self.own_channels = channels
+
+    @property
+    def sizes(self) -> Sizes:
+        return self.own_sizes
+
+    @property
+    def channels(self) -> int:
+        return self.own_channels
+
+    def translate(self, images: Tensor) -> Any:
+        return self.answer(images)

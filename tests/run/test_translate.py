@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from fixtures.fakes import install
 from histokit.cli.app import app
 from histokit.errors import ContractError, DataError, DeviceError, UsageError
-from histokit.interfaces import Sizes, Translator
+from histokit.interfaces import Sizes
 from histokit.io.files import read_json
 from histokit.io.images import read_image
 from histokit.io.pictures import read_provenance
@@ -25,29 +25,11 @@ from histokit.run.seams import seam_index
 from histokit.run.translate import sort_words
 from histokit.run.translate_image import translate_image
 from histokit.tiling.grid import grid
-from toys import cpu, image
-
-
-class Toy(Translator):
-    """A translator out of a function of images."""
-
-    def __init__(self, answer, sizes=None, channels=3):
-        self.answer, self.own_sizes, self.own_channels = answer, sizes or Sizes(), channels
-
-    @property
-    def sizes(self):
-        return self.own_sizes
-
-    @property
-    def channels(self):
-        return self.own_channels
-
-    def translate(self, images):
-        return self.answer(images)
+from toys import ToyTranslator, cpu, image
 
 
 def translated(answer, picture, windows, norms=None, **more):
-    return translate_image(Toy(answer, **more), picture, cpu(), windows, norms)
+    return translate_image(ToyTranslator(answer, **more), picture, cpu(), windows, norms)
 
 
 def drifting(height, width):

@@ -7,17 +7,11 @@ import torch
 
 from histokit.config.base import TrainingWindows
 from histokit.errors import DataError
-from histokit.interfaces import Access, Feed, Labelled, Pair, SourceTarget, Unlabelled
+from histokit.interfaces import Access, Feed
 from histokit.testing import ToyTissue, toy_feeds, toy_images
 from histokit.testing.training_checks import GRANTED
+from toys import KIND_OF_BATCH
 
-KINDS = {
-    Feed.LABELLED: Labelled,
-    Feed.UNLABELLED: Unlabelled,
-    Feed.PAIRED: Pair,
-    Feed.UNPAIRED: Pair,
-    Feed.SOURCE_TARGET: SourceTarget,
-}
 WINDOWS = TrainingWindows(batch=2, tile=32)
 
 
@@ -25,7 +19,7 @@ WINDOWS = TrainingWindows(batch=2, tile=32)
 @pytest.mark.parametrize("access", Access)
 def test_every_granted_feed_opens_and_no_other(access, channels):
     feeds = toy_feeds(access, TrainingWindows(batch=2, tile=32, channels=channels))
-    for feed, kind in KINDS.items():
+    for feed, kind in KIND_OF_BATCH.items():
         if feed not in GRANTED[access]:
             with pytest.raises(DataError):
                 next(feeds.open(feed, 0))

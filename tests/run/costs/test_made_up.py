@@ -6,16 +6,9 @@ import pytest
 import torch
 
 from histokit.data.draws import FeedSettings
-from histokit.interfaces import Feed, Labelled, Pair, SourceTarget, Unlabelled
+from histokit.interfaces import Feed
 from histokit.run.costs.made_up import made_up_feeds
-
-KINDS = {
-    Feed.LABELLED: Labelled,
-    Feed.UNLABELLED: Unlabelled,
-    Feed.PAIRED: Pair,
-    Feed.UNPAIRED: Pair,
-    Feed.SOURCE_TARGET: SourceTarget,
-}
+from toys import KIND_OF_BATCH
 
 
 def batch(feed, side=40, **how):
@@ -26,7 +19,7 @@ def batch(feed, side=40, **how):
 @pytest.mark.parametrize("feed", Feed)
 def test_every_feed_has_a_batch(feed):
     found = batch(feed)
-    assert type(found) is KINDS[feed]
+    assert type(found) is KIND_OF_BATCH[feed]
     for part in (found,) if hasattr(found, "images") else (found.source, found.target):
         assert part.images.shape == (2, 3, 40, 40)
         assert 0 <= float(part.images.min()) < float(part.images.max()) <= 1

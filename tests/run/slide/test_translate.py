@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import nn
 
 from histokit.errors import ContractError, DataError
-from histokit.interfaces import Sizes, Translator
+from histokit.interfaces import Sizes
 from histokit.io.slides_open import open_slide
 from histokit.postprocess.tissue import Tissue
 from histokit.run.infer import Windows
@@ -23,27 +23,9 @@ from histokit.run.slide.translate import translate_slide
 from histokit.run.slide.work import SlideOptions, TranslationWork
 from histokit.run.translate_image import translate_image
 from slides import nuclei, write_pyramid
-from toys import cpu
+from toys import ToyTranslator, cpu
 
 WINDOWS = Windows(160, 24, 2)
-
-
-class Toy(Translator):
-    """A translator out of a function of images."""
-
-    def __init__(self, answer, sizes=None, channels=3):
-        self.answer, self.own_sizes, self.own_channels = answer, sizes or Sizes(), channels
-
-    @property
-    def sizes(self):
-        return self.own_sizes
-
-    @property
-    def channels(self):
-        return self.own_channels
-
-    def translate(self, images):
-        return self.answer(images)
 
 
 def blurred(images):
@@ -77,7 +59,7 @@ def work(
 ):
     given = {"core": 512, "margin": 16, "mask": "none"} | options
     return TranslationWork(
-        Toy(answer, sizes, channels),
+        ToyTranslator(answer, sizes, channels),
         cpu(),
         norms,
         expected,
@@ -134,7 +116,7 @@ def test_blocks_give_what_one_image_gives(tmp_path, core, sizes):
     picture = nuclei(700, 1130)
     write_pyramid(tmp_path / "s.tif", picture, levels=2)
     done, _, levels = run(tmp_path / "s.tif", work(answer, sizes=sizes, core=core))
-    whole = translate_image(Toy(answer, sizes), picture, cpu(), WINDOWS)
+    whole = translate_image(ToyTranslator(answer, sizes), picture, cpu(), WINDOWS)
     assert np.array_equal(levels[0], whole.image)
     assert [level.shape[:2] for level in levels] == [(700, 1130), (350, 565), (175, 282)]
     assert done.windows == whole.windows
@@ -149,7 +131,7 @@ def test_statistics_are_measured_once_and_held(tmp_path):
     network = Normed()
     shared = InstanceNorms({"g": network})
     _, _, (by_slide, *_) = run(tmp_path / "s.tif", work(network, norms=shared))
-    whole = translate_image(Toy(network), picture, cpu(), WINDOWS, shared)
+    whole = translate_image(ToyTranslator(network), picture, cpu(), WINDOWS, shared)
     assert np.array_equal(by_slide, whole.image)
     _, _, (by_tile, *_) = run(tmp_path / "s.tif", work(network))
     assert np.abs(by_tile.astype(int) - whole.image).mean() > 10
@@ -161,8 +143,8 @@ def test_statistics_are_those_of_tissue(tissue):
     network, piece = Normed(), (slice(90, 420), slice(80, 500))
     job = work(network, norms=InstanceNorms({"g": network}), mask="", windows=Windows(160, 24, 12))
     _, _, (found, *_) = run(path, job)
-    alone = translate_image(Toy(network), picture[piece], cpu(), Windows(420, 0, 1)).image
-    glassy = translate_image(Toy(network), picture, cpu(), Windows(1430, 0, 1)).image
+    alone = translate_image(ToyTranslator(network), picture[piece], cpu(), Windows(420, 0, 1)).image
+    glassy = translate_image(ToyTranslator(network), picture, cpu(), Windows(1430, 0, 1)).image
     ours, theirs = (np.abs(image[piece].astype(int) - alone).mean() for image in (found, glassy))
     assert ours < theirs / 3
 
@@ -176,7 +158,7 @@ def test_only_tissue_runs_and_the_rest_is_white(tissue):
         return blurred(images)
 
     done, lines, (found, *_) = run(path, work(answer, mask=""))
-    whole = translate_image(Toy(blurred), picture, cpu(), WINDOWS).image
+    whole = translate_image(ToyTranslator(blurred), picture, cpu(), WINDOWS).image
     assert np.array_equal(found[where], whole[where])
     far = ndimage.distance_transform_edt(~where) > 16 + 8
     assert (found[far] == 255).all()
@@ -190,7 +172,7 @@ def test_a_mask_of_the_users_decides(tissue):
     mask[10:40, 10:48] = 255
     Image.fromarray(mask).save(path.parent / "m.png")
     _, _, (found, *_) = run(path, work(blurred, mask=str(path.parent / "m.png"), margin=0))
-    whole = translate_image(Toy(blurred), picture, cpu(), WINDOWS).image
+    whole = translate_image(ToyTranslator(blurred), picture, cpu(), WINDOWS).image
     assert np.array_equal(found[100:400, 100:480], whole[100:400, 100:480])
     assert (found[430:, :] == 255).all()
 
