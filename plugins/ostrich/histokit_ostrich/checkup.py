@@ -118,11 +118,13 @@ def _fragments(sample: Sample) -> dict[str, Tensor]:
     found = sample.split.cropped()[: sample.known or None] > 0
     if not len(truth):
         return {}
-    told = health.fragments(_sheet(found), _sheet(truth))
-    log = {"specks": torch.tensor(told.specks), "area_gap": torch.tensor(told.area_gap)}
-    if not sample.known:
+    here, there = _sheet(found), _sheet(truth)
+    look = health.pieces(here, there)
+    log = {"specks": torch.tensor(look.specks), "area_gap": torch.tensor(look.area_gap)}
+    if not sample.known:  # the masks are of other images, and there may be more or fewer of them
         share = found.float().mean() - truth.float().mean()
         return log | {"share_gap": share.abs()}
+    told = health.fragments(here, there)
     return log | {"split": torch.tensor(told.split), "parts": torch.tensor(told.count)}
 
 

@@ -119,31 +119,50 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """How a mask falls apart.
+    """How a mask falls apart, against the true mask of the same image.
 
     Attributes:
         split: mean number of predicted components that touch a true one.
         count: predicted over true components.
-        specks: share of predicted components that are specks.
-        area_gap: W1 between the logarithms of predicted and true areas.
     """
 
     split: float
     count: float
-    specks: float
-    area_gap: float
 
 
-def fragments(found: Mask, truth: Mask, speck: int = SPECK) -> Fragments:
-    """Compares the 4-connected components of two masks [H W]; 1, 1, 0, 0 where there are none."""
+def fragments(found: Mask, truth: Mask) -> Fragments:
+    """Compares the 4-connected components of two masks [H W] of one image; 1 and 1 where either
+    has none.
+    """
     (here, areas), (there, true_areas) = _components(found), _components(truth)
     touching = np.unique(np.stack((here, there))[:, (here > 0) & (there > 0)], axis=1)
     count = np.bincount(touching[1], minlength=len(true_areas) + 1)[1:]
     met = count[count > 0]
-    both = bool(len(areas)) and bool(len(true_areas))
+    both = len(areas) and len(true_areas)
     return Fragments(
         split=float(met.mean()) if len(met) else 1.0,
         count=len(areas) / len(true_areas) if both else 1.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """How the components of a mask look beside those of any others.
+
+    Attributes:
+        specks: share of predicted components that are specks.
+        area_gap: W1 between the logarithms of predicted and true areas.
+    """
+
+    specks: float
+    area_gap: float
+
+
+def pieces(found: Mask, truth: Mask, speck: int = SPECK) -> Pieces:
+    """Compares the 4-connected components of two masks of any size; 0 where there are none."""
+    areas, true_areas = _components(found)[1], _components(truth)[1]
+    both = len(areas) and len(true_areas)
+    return Pieces(
         specks=float((areas < speck).mean()) if len(areas) else 0.0,
         area_gap=line_distance(*(torch.tensor(np.log(a)) for a in (areas, true_areas)))
         if both

@@ -58,6 +58,15 @@ def test_labels_that_are_not_lent_are_not_looked_at(look):
     assert "share_gap" in others
 
 
+def test_there_may_be_more_masks_than_images(look):
+    generator, sample = look()
+    unpaired = replace(sample, known=0, mask=sample.mask[:0])
+    twice = replace(unpaired, maps=unpaired.maps.repeat(2, 1, 1, 1))
+    one, two = checkup(generator, unpaired), checkup(generator, twice)
+    for name in ("specks", "share_gap"):
+        assert float(one[name]) == pytest.approx(float(two[name]))
+
+
 def test_what_is_not_a_number_is_told(look):
     generator, sample = look()
     broken = replace(

@@ -16,6 +16,7 @@ from histokit_ostrich.health import (
     outside,
     participation,
     participation_ratio,
+    pieces,
     polarity,
     seam_index,
 )
@@ -36,18 +37,19 @@ def test_participation_of_an_embedding():
 
 def test_fragments(vector):
     entry = vector("fragmentation_index")
-    found = fragments(np.array(entry["pred"]) > 0, np.array(entry["true"]) > 0, speck=4)
-    assert found.split == entry["split_ratio"]
-    assert found.specks == pytest.approx(entry["speck_fraction"])
-    assert found.area_gap > 0
+    found, truth = np.array(entry["pred"]) > 0, np.array(entry["true"]) > 0
+    assert fragments(found, truth).split == entry["split_ratio"]
+    look = pieces(found, truth, speck=4)
+    assert look.specks == pytest.approx(entry["speck_fraction"])
+    assert look.area_gap > 0
 
 
 def test_fragments_of_nothing():
     empty, full = np.zeros((4, 4), bool), np.ones((4, 4), bool)
     for pair in ((empty, empty), (empty, full), (full, empty)):
         found = fragments(*pair)
-        assert (found.split, found.count, found.area_gap) == (1, 1, 0)
-    assert fragments(full, full).area_gap == 0
+        assert (found.split, found.count, pieces(*pair).area_gap) == (1, 1, 0)
+    assert pieces(full, full).area_gap == 0
 
 
 def test_seams(vector):
