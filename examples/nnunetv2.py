@@ -72,17 +72,20 @@ def main() -> None:
     parser.add_argument("--types", action="store_true", help="learn the classes of the objects")
     parser.add_argument("--translated", type=Path, help="what `histokit translate` wrote")
     parser.add_argument("--target", help="data set to predict, name[@variant][:path]")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu", "mps"))
+    parser.add_argument("--trainer", default="nnUNetTrainer", help="nnUNetTrainer_1epoch to try")
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS))
     asked = parser.parse_args()
 
-    domain = open_domain(asked.dataset)
-    target = open_domain(asked.target) if asked.target else None
+    whole = (1.0, 0.0, 0.0)
+    domain = open_domain(asked.dataset, **({"shares": whole} if asked.target else {}))
+    target = open_domain(asked.target, shares=whole) if asked.target else None
     names = domain.classes if asked.types else ()
     raw = asked.folder / "raw" / f"Dataset{NUMBER:03d}_Histokit"
     if not (raw / "dataset.json").exists():
         how = {"grey": asked.grey, "translated": asked.translated, "target": target}
         write_raw(raw, cases(domain, len(names), **how), class_names=names)
-    network = NnUNet(asked.folder, NUMBER)
+    network = NnUNet(asked.folder, NUMBER, asked.device, asked.trainer)
     network.prepare()
     for fold in asked.folds:
         network.train(fold)

@@ -27,10 +27,14 @@ class NnUNet:
     Attributes:
         root: holds nnU-Net's three folders, ``raw``, ``preprocessed`` and ``results``.
         dataset: number of the data set, 42 for ``raw/Dataset042_Name``.
+        device: ``cuda``, ``cpu`` or ``mps``.
+        trainer: nnU-Net's class that trains; ``nnUNetTrainer_1epoch`` for a trial.
     """
 
     root: Path
     dataset: int
+    device: str = "cuda"
+    trainer: str = "nnUNetTrainer"
 
     def prepare(self) -> None:
         """Checks the data set, plans, and preprocesses it for the 2D configuration."""
@@ -40,10 +44,13 @@ class NnUNet:
         )
 
     def train(self, fold: int) -> None:
-        """Trains one fold with the trainer unchanged; takes up a training that was broken off."""
-        begun = self.root.glob(f"results/Dataset{self.dataset:03d}_*/*/fold_{fold}/checkpoint_*")
+        """Trains one fold; takes up a training that was broken off."""
+        folder = f"results/Dataset{self.dataset:03d}_*/{self.trainer}__*/fold_{fold}"
+        begun = self.root.glob(f"{folder}/checkpoint_*")
         again = ("--c",) if any(begun) else ()
-        self._run("nnUNetv2_train", str(self.dataset), CONFIGURATION, str(fold), *again)
+        self._run(
+            "nnUNetv2_train", str(self.dataset), CONFIGURATION, str(fold), *self._how(), *again
+        )
 
     def predict(self, images: Path, out: Path, folds: Sequence[int] = FOLDS) -> None:
         """Predicts a folder of images by the mean of the folds, with mirroring, windows that
@@ -54,7 +61,11 @@ class NnUNet:
             *("-i", str(images), "-o", str(out)),
             *("-d", str(self.dataset), "-c", CONFIGURATION, "-chk", CHECKPOINT),
             *("-f", *map(str, folds)),
+            *self._how(),
         )
+
+    def _how(self) -> tuple[str, ...]:
+        return ("-tr", self.trainer, "-device", self.device)
 
     def _run(self, command: str, *words: str) -> None:
         program = shutil.which(command)

@@ -14,6 +14,7 @@ echo "$(basename "$0") $*" >> "$nnUNet_raw/typed"
 echo "$nnUNet_preprocessed $nnUNet_results" >> "$nnUNet_raw/folders"
 exit {code}
 """
+HOW = "-tr nnUNetTrainer -device cuda"
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def test_commands_of_the_paper(network, tmp_path, monkeypatch):
     network.predict(Path("in"), Path("out"))
     assert (tmp_path / "raw" / "typed").read_text().splitlines() == [
         "nnUNetv2_plan_and_preprocess -d 7 -c 2d --verify_dataset_integrity",
-        "nnUNetv2_train 7 2d 3",
-        "nnUNetv2_predict -i in -o out -d 7 -c 2d -chk checkpoint_best.pth -f 0 1 2 3 4",
+        f"nnUNetv2_train 7 2d 3 {HOW}",
+        f"nnUNetv2_predict -i in -o out -d 7 -c 2d -chk checkpoint_best.pth -f 0 1 2 3 4 {HOW}",
     ]
     folders = (tmp_path / "raw" / "folders").read_text().splitlines()
     assert set(folders) == {f"{tmp_path / 'preprocessed'} {tmp_path / 'results'}"}
@@ -54,7 +55,18 @@ def test_a_broken_off_training_is_taken_up(network, tmp_path, monkeypatch):
     network.train(0)
     network.train(1)
     typed = (tmp_path / "raw" / "typed").read_text().splitlines()
-    assert typed == ["nnUNetv2_train 7 2d 0 --c", "nnUNetv2_train 7 2d 1"]
+    assert typed == [f"nnUNetv2_train 7 2d 0 {HOW} --c", f"nnUNetv2_train 7 2d 1 {HOW}"]
+
+
+def test_another_device_and_trainer(tmp_path, monkeypatch):
+    (tmp_path / "raw").mkdir()
+    install(tmp_path, monkeypatch)
+    begun = tmp_path / "results" / "Dataset007_A" / "nnUNetTrainer__nnUNetPlans__2d" / "fold_0"
+    begun.mkdir(parents=True)
+    (begun / "checkpoint_latest.pth").touch()
+    NnUNet(tmp_path, 7, "cpu", "nnUNetTrainer_1epoch").train(0)
+    typed = (tmp_path / "raw" / "typed").read_text().strip()
+    assert typed == "nnUNetv2_train 7 2d 0 -tr nnUNetTrainer_1epoch -device cpu"
 
 
 def test_without_nnunet_it_is_told_how_to_get_it(network, tmp_path, monkeypatch):
