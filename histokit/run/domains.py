@@ -179,11 +179,16 @@ def at_mpp(domain: Domain, mpp: float | None) -> tuple[Domain, str]:
 
 
 def rescale_image(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
-    """An image with both sides times `factor`, smoothed first where it shrinks."""
+    """An image with both sides times `factor`, smoothed first where it shrinks; one of two values,
+    a mask, keeps them.
+    """
     if factor == 1.0:
         return image
     size = (*_scaled(image.shape[:2], factor), image.shape[2])
     resized = resize(image, size, order=1, anti_aliasing=factor < 1, preserve_range=True)
+    low, high = image.min(), image.max()
+    if ((image == low) | (image == high)).all():
+        return np.where(resized > (float(low) + float(high)) / 2, high, low)
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
 
 

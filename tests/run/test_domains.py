@@ -144,4 +144,13 @@ def test_a_whole_factor_there_and_back_is_the_same(array, factor):
 def test_a_pixel_stays_a_pixel(factor):
     tiny = np.full((1, 1, 3), 77, np.uint8)
     assert (rescale_image(tiny, factor) == 77).all()
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.37, 1.7])
+def test_a_mask_stays_one_at_another_size(factor):
+    mask = np.zeros((40, 60, 1), np.uint8)
+    mask[10:30, 15:45] = 255
+    resized = rescale_image(mask, factor)
+    assert set(np.unique(resized)) == {0, 255}
+    assert resized.mean() == pytest.approx(mask.mean(), rel=0.1)
     assert min(rescale_ids(np.ones((1, 1), np.int32), factor).shape) >= 1
