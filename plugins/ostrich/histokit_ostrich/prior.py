@@ -36,12 +36,15 @@ class Donors(nn.Module):
         self.windows[: len(order)].copy_(images[order])
 
     def embedding(self, generator: Generator, sample: int, height: int, width: int) -> Tensor:
-        """The embedding [1 d height width] of window `sample`, counted round and round; mirrored
-        on and on where it is smaller.
+        """The embedding [1 d height width] of window `sample`, counted round and round.
+
+        A smaller window is mirrored on and on, and not its embedding: what a pixel of that means
+        depends on its place among its neighbours.
         """
         place = sample % len(self.windows)
-        found: Split = generator(self.windows[place : place + 1])
-        return _mirrored(_mirrored(found.embedding, -2, height), -1, width)
+        window = self.windows[place : place + 1]
+        found: Split = generator(_mirrored(_mirrored(window, -2, height), -1, width))
+        return found.embedding
 
 
 def drawn(prior: Prior, sample: int, shape: tuple[int, int, int], like: Tensor) -> Tensor:

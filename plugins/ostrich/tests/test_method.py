@@ -371,6 +371,23 @@ def test_an_image_is_drawn_back_from_its_own_parts(build, toy):
         assert torch.allclose(generator.inverse(generator(donors)), donors, atol=1e-4)
 
 
+def test_a_donor_is_mirrored_where_the_mask_is_larger(build, toy):
+    method = build(direction="mask2he")
+    step(method)(toy())
+    donors = method.stateful()["donors"]
+    generator = method.stateful()["average"].module
+    window = donors.windows[:1]
+    mirrored = torch.cat((window, window.flip(-1), window), -1)
+    side, width = mirrored.shape[-2:]
+    with torch.no_grad():
+        for weight in generator.parameters():  # or else it hardly differs from the identity
+            weight += 0.05 * torch.randn_like(weight)
+        parts = generator(mirrored)
+        lent = donors.embedding(generator, 0, side, width)
+        image = generator.inverse(replace(parts, embedding=lent))
+    assert torch.allclose(image, mirrored, atol=1e-4)
+
+
 @pytest.mark.parametrize("prior", ["donor", "normal"])
 def test_samples_draw_one_mask_with_different_embeddings(build, toy, prior):
     settings = {"direction": "mask2he", "prior": prior}
