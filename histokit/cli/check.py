@@ -71,7 +71,25 @@ def check(
     from histokit.config.files import parse_set
 
     wishes = Wishes(parse_set(set_ or ()), _excuses(expect or ()), data_root)
-    verdict(((target, results(target, wishes)) for target in named(name)), json=json)
+    targets = _here(named(name), data_root)
+    verdict(((target, results(target, wishes)) for target in targets), json=json)
+
+
+def _here(targets: Sequence[Target], data_root: Path | None) -> list[Target]:
+    """All but a data set on disk of which no folder is told, where another thing has its name."""
+    absent = [
+        target
+        for target in targets
+        if len(targets) > 1
+        and target.kind == "dataset"
+        and target.spec.on_disk
+        and target.folder is None
+        and data_root is None
+    ]
+    for target in absent:
+        name = target.spec.name
+        console.say(f"the data set {name} is left out; to check it: histokit check {name}:FOLDER")
+    return [target for target in targets if target not in absent]
 
 
 def _excuses(words: Sequence[str]) -> dict[str, str]:

@@ -14,11 +14,12 @@ from histokit.testing.checks import CheckResult, examine
 from histokit.testing.data_checks import READING, DatasetSubject
 from histokit.testing.deed_checks import DEEDS
 from histokit.testing.network_checks import BUILDING, NetworkSubject
+from histokit.testing.optional_checks import OPTIONAL
 from histokit.testing.output_checks import OUTPUT, tiled
 from histokit.testing.subject import MethodSubject
 from histokit.testing.training_checks import TRAINING, reload
 
-METHOD_CHECKS = (*METHOD_CARD, *TRAINING, *OUTPUT, reload, tiled, *DEEDS)
+METHOD_CHECKS = (*METHOD_CARD, *TRAINING, *OUTPUT, reload, tiled, *OPTIONAL, *DEEDS)
 DATASET_CHECKS = (*CARD, *READING, *DEEDS)
 NETWORK_CHECKS = (*CARD, *BUILDING, *OUTPUT, *DEEDS)
 

@@ -24,6 +24,9 @@ TILED = 0.1
 """Largest mean difference between an image in windows and as a whole, in probabilities or in
 shares of the grey scale; a network sees the border of a small window from everywhere in it."""
 
+WIDE = 64
+"""Largest output of the windows that images are cut into, unless no legal one is as small."""
+
 
 def _segments(subject: Any) -> bool:
     return any(face.role == "segmenter" for face in subject.faces)
@@ -33,8 +36,9 @@ def _segments(subject: Any) -> bool:
 def output(subject: Any) -> None:
     """The core takes the output of every role as it is: shape, float32, finite, range."""
     for face in subject.faces:
-        side = face.sizes.fit(subject.windows.tile)
-        _through_core(subject, face, _pixels(face, side, side), Windows(side))
+        windows = _windows(subject, face)
+        side = windows.side - face.sizes.shrink
+        _through_core(subject, face, _pixels(face, side, side), windows)
         for name, value in face(subject.images(face)).items():
             if value.dtype != torch.float32:
                 raise broken(f"{face.role}: {name} is {value.dtype}", expected="float32")
@@ -115,9 +119,10 @@ def batch(subject: Any) -> None:
 def blank(subject: Any) -> None:
     """White and black images give finite output."""
     for face in subject.faces:
-        side = face.sizes.fit(subject.windows.tile)
+        windows = _windows(subject, face)
+        side = windows.side - face.sizes.shrink
         for level in (255, 0):  # the core refuses NaN and infinity
-            _through_core(subject, face, np.full((side, side, 3), level, np.uint8), Windows(side))
+            _through_core(subject, face, np.full((side, side, 3), level, np.uint8), windows)
 
 
 @check(needs=("output", "blank"), applies=_segments)
@@ -126,10 +131,11 @@ def decoded(subject: Any) -> None:
     for face in subject.faces:
         if not isinstance(face.does, Segmenter):
             continue
-        side = face.sizes.fit(subject.windows.tile)
+        windows = _windows(subject, face)
+        side = windows.side - face.sizes.shrink
         white = np.full((side, side, 3), 255, np.uint8)
         for pixels in (_pixels(face, side, side + 5), white):
-            maps = segment_image(face.does, pixels, subject.machine, Windows(side, side // 4))
+            maps = segment_image(face.does, pixels, subject.machine, windows)
             _check_objects(decode(face.does, maps))
 
 
@@ -147,11 +153,11 @@ def _check_objects(objects: Instances) -> None:
 def tiled(subject: Any) -> None:
     """An image half tissue, half blank gives the same in windows as it gives whole (within 0.1)."""
     for face in subject.faces:
-        side = face.sizes.fit(subject.windows.tile + face.sizes.shrink)
+        windows = _windows(subject, face)
+        side = windows.side
         pixels = _pixels(face, 2 * side, 2 * side)
         pixels[:, side:] = 240
-        overlap = (side - face.sizes.shrink) // 4
-        parts = _through_core(subject, face, pixels, Windows(side, overlap))
+        parts = _through_core(subject, face, pixels, windows)
         whole = _through_core(subject, face, pixels, Windows(face.sizes.fit(3 * side)))
         far = float(np.abs(parts - whole).mean())
         if not far <= TILED:
@@ -160,6 +166,15 @@ def tiled(subject: Any) -> None:
                 expected=f"a mean difference up to {TILED}",
                 found=f"{far:.3g}",
             )
+
+
+def _windows(subject: Any, face: Face) -> Windows:
+    """Small windows of legal size, whose outputs overlap by a quarter; so many at once that a toy
+    image's instance norms are measured on all of it, as those of a real image are on much of it.
+    """
+    shrink = face.sizes.shrink
+    side = face.sizes.fit(min(subject.windows.tile, WIDE) + shrink)
+    return Windows(side, (side - shrink) // 4, batch=4)
 
 
 def _pixels(face: Face, height: int, width: int) -> NDArray[np.uint8]:

@@ -23,8 +23,8 @@ LOSSES = {"segmenter": "total", "translator": "l1", "adapter": "seg"}
 WALKS = {
     "segmenter": "histokit train {0} --source synth-he --steps 200\n"
     "histokit eval {0} --target synth-he\nhistokit predict {0} ./tiles -o ./nuclei",
-    "translator": "histokit train {0} --pairs pairs:/path/to/pairs\n"
-    "histokit translate {0} ./tiles -o ./translated",
+    "translator": "histokit train {0} --pairs synth-he-ihc\n"
+    "histokit eval {0} --target synth-he-ihc\nhistokit translate {0} ./tiles -o ./translated",
     "adapter": "histokit train {0} --source synth-he --target synth-he@kidney\n"
     "histokit eval {0} --target synth-he@kidney\nhistokit predict {0} ./tiles -o ./nuclei",
 }

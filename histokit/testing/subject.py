@@ -26,7 +26,7 @@ from histokit.interfaces import (
 from histokit.io.checkpoints import load_state, save_state
 from histokit.run.context import RunContext
 from histokit.run.machine import Machine, open_machine
-from histokit.run.models import networks_of
+from histokit.run.models import networks_of, put_weights, weights_of
 from histokit.testing.toy import toy_feeds, toy_images
 from histokit.testing.watch import Deeds, watched
 from histokit.training.loop import fit
@@ -88,6 +88,7 @@ class MethodSubject:
         self.folder = folder
         self.settings = settings
         self._deeds = Deeds()
+        self._logged: list[tuple[int, dict[str, float]]] = []
 
     @cached_property
     def config(self) -> Any:
@@ -132,7 +133,7 @@ class MethodSubject:
         with watched(self.folder) as self._deeds:
             method = self.build()
             steps = sum(phase.steps for phase in first_steps(method))
-            self.train(method, saves=stops(steps))
+            self._logged = self.train(method, saves=stops(steps))
             for network in networks_of(method.stateful()).values():
                 network.eval()
             for face in faces(method):
@@ -146,6 +147,23 @@ class MethodSubject:
         return self._deeds
 
     @property
+    def logged(self) -> list[tuple[int, dict[str, float]]]:
+        """The steps of its training, each with its losses."""
+        _ = self.trained
+        return self._logged
+
+    @cached_property
+    def reloaded(self) -> Method:
+        """A fresh method with the trained weights and nothing else, in evaluation mode."""
+        fresh = self.build(seed=1)
+        weights = weights_of(self.trained.stateful())
+        kept = {name: value.clone() for name, value in weights.items()}
+        put_weights(fresh.stateful(), kept, self.folder / "weights")
+        for network in networks_of(fresh.stateful()).values():
+            network.eval()
+        return fresh
+
+    @property
     def faces(self) -> list[Face]:
         """What it does once it is trained."""
         return faces(self.trained)
@@ -155,14 +173,22 @@ class MethodSubject:
         """The trained networks."""
         return networks_of(self.trained.stateful())
 
-    def train(self, method: Method, *, start: int = 0, saves: Sequence[int] = ()) -> None:
-        """Trains from step `start` on, where a state must have been saved; saves some states."""
+    def train(
+        self, method: Method, *, start: int = 0, saves: Sequence[int] = ()
+    ) -> list[tuple[int, dict[str, float]]]:
+        """Trains from step `start` on, where a state must have been saved; saves some states.
+
+        Gives the steps with their losses.
+        """
+        logged = []
         feeds = toy_feeds(self.spec.access, self.windows)
         restore = None if not start else lambda: self.restore(method, start)
         for record in fit(first_steps(method), feeds.open, start=start, restore=restore):
+            logged.append((record.step, {n: float(loss) for n, loss in record.losses.items()}))
             if record.step in saves:
                 self.save(method, record.step)
         self.save(method, -1)
+        return logged
 
     def save(self, method: Method, step: int) -> None:
         """Keeps the state of a method as the core does; -1 stands for the last."""

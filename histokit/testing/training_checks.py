@@ -6,7 +6,6 @@ from typing import Any
 
 from histokit.interfaces import Access, Feed
 from histokit.io.checkpoints import load_state
-from histokit.run.models import networks_of, put_weights, weights_of
 from histokit.testing.checks import broken, check
 from histokit.testing.reach import reached
 from histokit.testing.subject import difference, faces, first_steps, state_of, stops
@@ -107,12 +106,7 @@ def resume(subject: Any) -> None:
 @check(needs=("stateful", "resume", "repeatable"), applies=_holds_weights)
 def reload(subject: Any) -> None:
     """Weights loaded into a fresh method give the same output."""
-    trained, fresh = subject.trained, subject.build(seed=1)
-    weights = {name: value.clone() for name, value in weights_of(trained.stateful()).items()}
-    put_weights(fresh.stateful(), weights, subject.folder / "weights")
-    for network in networks_of(fresh.stateful()).values():
-        network.eval()
-    for face, again in zip(subject.faces, faces(fresh), strict=True):
+    for face, again in zip(subject.faces, faces(subject.reloaded), strict=True):
         if where := difference(face(subject.images(face)), again(subject.images(face))):
             raise broken(f"the {face.role} with loaded weights gives another output", found=where)
 

@@ -12,15 +12,18 @@ from typed import type_
 
 CARDS = """
 from dataclasses import replace
-from testing.broken_cards import BROKEN_METHODS, DOTS, PIN, SOUND, method
-SOUND, DOTS, PIN = SOUND, DOTS, PIN
+from testing.broken_cards import ADAPTED, BROKEN_METHODS, DOTS, PIN, TINT
+SOUND = replace(ADAPTED, name="sound")
 CENTRING = replace(BROKEN_METHODS["tiled"], name="centring")
+TWIN, TWIN_DOTS = replace(TINT, name="twin"), replace(DOTS, name="twin")
 """
 POINTS = """[histokit.methods]
 sound = gallery_cards:SOUND
 centring = gallery_cards:CENTRING
+twin = gallery_cards:TWIN
 [histokit.datasets]
 dots = gallery_cards:DOTS
+twin = gallery_cards:TWIN_DOTS
 [histokit.networks]
 pin = gallery_cards:PIN
 """
@@ -72,6 +75,16 @@ def test_data_sets_and_networks(gallery):
     done = type_("check", "gallery-kit:pin")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("network pin\n")
+
+
+def test_a_data_set_with_the_name_of_a_method_is_checked_where_its_folder_is_told(gallery):
+    alone = type_("check", "twin")
+    assert alone.exit_code == 0, alone.output
+    assert alone.stdout.startswith("method twin\n")
+    assert "dataset" not in alone.stdout
+    assert "left out; to check it: histokit check twin:FOLDER" in alone.stderr
+    both = type_("check", "twin", "--data-root", str(gallery)).stdout
+    assert ("method twin\n" in both, "dataset twin\n" in both) == (True, True)
 
 
 @pytest.mark.usefixtures("gallery")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from histokit.config.base import MethodConfig
-from histokit.interfaces import Access, DatasetSpec, MethodSpec, NetworkSpec, Preset
+from histokit.interfaces import Access, DatasetSpec, MethodSpec, NetworkSpec, Preset, Sizes
 
 
 class SmallConfig(MethodConfig):
@@ -41,6 +41,10 @@ TINT = replace(
     factory="testing.broken_methods:Tint",
     access=Access.NOTHING,
 )
+NORMED = replace(TINT, name="normed", factory="testing.broken_methods:Normed")
+ADAPTED = replace(
+    SOUND, name="adapted", roles=("segmenter", "adapter"), factory="testing.broken_methods:Adapted"
+)
 
 
 def method(name: str, base: MethodSpec = SOUND) -> MethodSpec:
@@ -70,17 +74,30 @@ BROKEN_METHODS = {
     "blank": method("Dividing"),
     "decoded": method("Gaping"),
     "tiled": method("Centring"),
+    "warnings": method("Mumbling"),
+    "measures": method("Ranking"),
+    "facts": method("Boundless"),
+    "rehearsal": method("Stagefright", ADAPTED),
     "writes": method("Littering"),
     "offline": method("Calling"),
 }
 """By the check that each fails, and no other."""
 
-OTHERS = {
-    "output": method("Glaring", TINT),
-    "stateful": method("Distracted"),
-    "inert": method("Rolling"),
-    "works": method("Crashing"),
-}
+OTHERS = (
+    ("output", method("Glaring", TINT)),
+    ("stateful", method("Distracted")),
+    ("inert", method("Rolling")),
+    ("works", method("Crashing")),
+    ("warnings", method("Grumbling")),
+    ("measures", method("Endless")),
+    ("measures", method("Fickle")),
+    ("measures", method("Copying")),
+    ("measures", method("Calibrating")),
+    ("facts", method("Dreaming")),
+    ("facts", method("Guessing")),
+    ("rehearsal", method("Stuttering", ADAPTED)),
+    ("rehearsal", method("Understudy", ADAPTED)),
+)
 """More of them."""
 
 DOTS = DatasetSpec(
@@ -99,6 +116,9 @@ PIN = NetworkSpec(
     factory="testing.broken_data:pin",
     taps={"only": "0"},
     freeze={"all": ("0",)},
+)
+NARROW = replace(
+    PIN, name="narrow", factory="testing.broken_data:narrow", sizes=Sizes(min=64, shrink=60)
 )
 
 

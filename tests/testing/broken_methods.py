@@ -9,7 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from histokit.interfaces import Feed, Instances, Maps, Method, Phase, Segmenter, Translator
+from histokit.interfaces import (
+    Adapter,
+    Feed,
+    Instances,
+    Maps,
+    Method,
+    Phase,
+    Segmenter,
+    Sizes,
+    Translator,
+)
 from histokit.postprocess.watershed import watershed
 from testing.broken_cards import SmallConfig
 
@@ -57,6 +67,27 @@ class Sound(Method, Segmenter):
     def decode(self, maps: Maps) -> Instances:
         return watershed(maps.logits[0, 0].sigmoid().numpy(), min_area=1)
 
+    def warnings(self, losses: Any, step: int) -> list[str]:
+        return [f"bce is {losses['bce']} after {step} steps"]
+
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        light = batch.images.flatten(1).mean(1)
+        light[batch.ids.flatten(1).amax(1) == 0] = torch.nan
+        return {"light": light}
+
+    def facts(self) -> dict[str, dict[str, float]]:
+        return {"weights": {"bias": float(self.net.bias.detach())}}
+
+
+class Adapted(Sound, Adapter):
+    """It rehearses with what it is."""
+
+    def segmenter(self) -> Segmenter:
+        return self
+
+    def rehearsal(self) -> Segmenter | None:
+        return self
+
 
 class Tint(Method, Translator):
     """Darkens; it is not trained."""
@@ -73,6 +104,21 @@ class Tint(Method, Translator):
 
     def translate(self, images: torch.Tensor) -> torch.Tensor:
         return images * 0.5
+
+
+class Normed(Tint):
+    """Its colours depend on those of the whole image, through an instance norm."""
+
+    sizes = Sizes(min=2)
+
+    def __init__(self) -> None:
+        self.net = nn.InstanceNorm2d(3)
+
+    def stateful(self) -> dict[str, Any]:
+        return {"net": self.net}
+
+    def translate(self, images: torch.Tensor) -> torch.Tensor:
+        return self.net(images).sigmoid()
 
 
 class Glaring(Tint):
@@ -237,3 +283,114 @@ class Calling(Sound):
     def weight(self) -> float:
         socket.gethostbyname("localhost")
         return 1.0
+
+
+class Mumbling(Sound):
+    def warnings(self, losses: Any, step: int) -> Any:
+        return [step]
+
+
+class Grumbling(Sound):
+    """Warns once, and remembers."""
+
+    told = False
+
+    def warnings(self, losses: Any, step: int) -> list[str]:
+        before, self.told = self.told, True
+        return [] if before else ["odd losses"]
+
+
+class Ranking(Sound):
+    """Measures each sample by the others."""
+
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        light = batch.images.flatten(1).mean(1)
+        return {"light": light - light.mean()}
+
+
+class Endless(Sound):
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        return {"area": 1 / (batch.ids.flatten(1) > 0).float().mean(1)}
+
+
+class Fickle(Sound):
+    """Says nothing of images without objects."""
+
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        return super().measures(batch) if bool(batch.ids.any()) else {}
+
+
+class Copying(Sound):
+    """Calls a measure like a score."""
+
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        return {"dice": torch.ones(len(batch.images))}
+
+
+class Calibrating(Sound):
+    """Learns from the images that are scored."""
+
+    def measures(self, batch: Any) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            self.net.bias += 0.1
+        return super().measures(batch)
+
+    def facts(self) -> dict[str, dict[str, float]]:
+        return {}
+
+
+class Boundless(Sound):
+    def facts(self) -> dict[str, dict[str, float]]:
+        return {"weights": {"bias": float("nan")}}
+
+
+class Dreaming(Sound):
+    """Tells of training what its weights do not hold."""
+
+    steps = 0
+
+    def step(self, batch: Any) -> dict[str, Any]:
+        self.steps += 1
+        return super().step(batch)
+
+    def facts(self) -> dict[str, dict[str, float]]:
+        return {"training": {"steps": float(self.steps)}}
+
+
+class Guessing(Sound):
+    def facts(self) -> dict[str, dict[str, float]]:
+        return {"chance": {"number": float(torch.rand(()))}}
+
+
+class Stagefright(Adapted):
+    """Never rehearses."""
+
+    def rehearsal(self) -> Segmenter | None:
+        return None
+
+
+class Stuttering(Adapted):
+    """Rehearses with something else, which remembers."""
+
+    def __init__(self, config: Any, context: Any) -> None:
+        super().__init__(config, context)
+        self.other = Remembering(config, context)
+
+    def stateful(self) -> dict[str, Any]:
+        mine, others = super().stateful(), self.other.stateful()
+        return {**mine, **{f"other {name}": item for name, item in others.items()}}
+
+    def rehearsal(self) -> Segmenter | None:
+        return self.other
+
+
+class Understudy(Adapted):
+    """Rehearses with weights that are saved nowhere."""
+
+    def __init__(self, config: Any, context: Any) -> None:
+        super().__init__(config, context)
+        other = Sound(config, context)
+        self.hidden = lambda: other
+
+    def rehearsal(self) -> Segmenter | None:
+        return self.hidden()

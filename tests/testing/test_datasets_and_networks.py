@@ -12,6 +12,7 @@ from testing.broken_cards import (
     BROKEN_DATASETS,
     BROKEN_NETWORKS,
     DOTS,
+    NARROW,
     OTHER_DATASETS,
     PIN,
     reader,
@@ -47,8 +48,9 @@ def test_every_check_of_data_sets_has_a_broken_one():
     assert {one.name for one in READING} <= set(BROKEN_DATASETS)
 
 
-def test_a_sound_network_passes():
-    assert {result.status for result in check_network(PIN)} == {"ok"}
+@pytest.mark.parametrize("spec", [PIN, NARROW], ids=lambda spec: spec.name)
+def test_a_sound_network_passes(spec):
+    assert {result.status for result in check_network(spec)} == {"ok"}
 
 
 @pytest.mark.parametrize(("name", "spec"), BROKEN_NETWORKS.items(), ids=list(BROKEN_NETWORKS))

@@ -7,13 +7,8 @@ import pytest
 from histokit.registry import list_datasets, list_methods, list_networks
 from histokit.testing import check_dataset, check_method, check_network
 
-CUT = "its norms are those of sampled patches where an image is cut, and of the image where not"
 DROPOUT = "its authors' dropout is never off"
-DECLARED = {
-    "reinhard": {"tiled": "it matches the colours of each window"},
-    "mdcl-unpaired": {"tiled": CUT},
-    "attention-unet-jimenez-released": {"repeatable": DROPOUT, "inert": DROPOUT},
-}
+DECLARED = {"attention-unet-jimenez-released": {"repeatable": DROPOUT, "inert": DROPOUT}}
 """Checks that an installed method or network is known to fail, with the reason."""
 ALONE = {"source-only", "identity", "otsu-hed", "macenko", "reinhard", "mani"}
 """Methods that are checked each time; the others only with ``-m slow``."""
