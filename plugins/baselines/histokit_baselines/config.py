@@ -120,3 +120,6 @@ class MacenkoConfig(MethodConfig):
     alpha: float = Field(
         1.0, ge=0, lt=50, description="Percentile of the angle at which a stain is found."
     )
+    every: int = Field(
+        1, ge=1, description="One of how many pixels the stains are found from; 16 is quick."
+    )

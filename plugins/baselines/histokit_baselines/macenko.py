@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from histokit.interfaces.batch import Images
 
 Array = NDArray[np.float64]
+Planes = NDArray[np.floating]
 
 DARKEST = 1 / 256
 """Least intensity, so that black has a finite density."""
@@ -75,30 +76,36 @@ class Macenko(Method, Translator):
 
     def translate(self, images: Images) -> Images:
         """The images with stains of the colour and strength of the reference."""
-        rgb = images.movedim(1, -1).double().cpu().numpy()
-        moved = np.stack([self._normalised(image) for image in rgb])
-        return torch.from_numpy(moved).to(images).movedim(-1, 1)
+        rgb = images.float().cpu().contiguous().numpy()
+        moved = optical_density(rgb).reshape(len(rgb), 3, -1)
+        for image, densities in zip(rgb, moved, strict=True):
+            found = estimate(
+                densities[:, :: self.config.every], self.config.beta, self.config.alpha
+            )
+            if found is None:
+                densities[:] = image.reshape(3, -1)
+            else:
+                self._recolour(densities, found)
+        return torch.from_numpy(moved).view(images.shape).to(images)
 
-    def _normalised(self, image: Array) -> Array:
-        densities = optical_density(image).reshape(-1, 3)
-        found = estimate(densities, self.config.beta, self.config.alpha)
-        if found is None:
-            return image
-        amounts = concentrations(densities, found.vectors)
-        amounts *= self.target.strengths / np.maximum(found.strengths, 1e-6)
-        moved: Array = np.exp(-(amounts @ self.target.vectors.T))
-        return moved.clip(0, 1).reshape(image.shape)
+    def _recolour(self, densities: Planes, found: Stains) -> None:
+        """Makes colours in 0..1 of densities [3 n], with the reference's stains for those found."""
+        ratios = self.target.strengths / np.maximum(found.strengths, 1e-6)
+        mixing = (self.target.vectors * -ratios).astype(densities.dtype)
+        np.matmul(mixing, concentrations(densities, found.vectors), out=densities)
+        np.exp(densities, out=densities).clip(0, 1, out=densities)
 
 
-def optical_density(image: Array) -> Array:
+def optical_density(image: Planes) -> Planes:
     """``-log I`` of intensities in 0..1 (equation 1), with the natural logarithm as in the authors'
-    code, whose threshold and target we use; the paper writes log10.
+    code, whose threshold and target we use; the paper writes log10. Of the image's precision.
     """
-    return np.asarray(-np.log(np.maximum(image, DARKEST)))
+    densities = np.maximum(image, DARKEST)
+    return np.negative(np.log(densities, out=densities), out=densities)
 
 
-def estimate(densities: Array, beta: float, alpha: float) -> Stains | None:
-    """The stains of pixels [n 3] (section 2.2); None with fewer than 100 stained ones.
+def estimate(densities: Planes, beta: float, alpha: float) -> Stains | None:
+    """The stains of pixels [3 n] (section 2.2); None with fewer than 100 stained ones.
 
     Args:
         densities: optical densities.
@@ -106,32 +113,39 @@ def estimate(densities: Array, beta: float, alpha: float) -> Stains | None:
         alpha: percentile of the angle in the plane of the two largest singular vectors at which
             either stain is found.
     """
-    stained = densities[(densities >= beta).all(1)]
-    if len(stained) < FEWEST:
+    stained = densities.compress(densities.min(0) >= beta, 1)
+    if stained.shape[1] < FEWEST:
         return None
-    _, _, directions = np.linalg.svd(np.cov(stained, rowvar=False))
-    plane = directions[:2] * np.where(directions[:2].sum(1) < 0, -1, 1)[:, None]
-    projected = stained @ plane.T
-    angles = np.arctan2(projected[:, 1], projected[:, 0])
-    extremes = np.percentile(angles, [alpha, 100 - alpha])
+    plane = _plane(stained)
+    across, up = plane.astype(stained.dtype) @ stained
+    extremes = np.percentile(np.arctan2(up, across), [alpha, 100 - alpha])
     found = np.stack([np.cos(extremes), np.sin(extremes)], 1) @ plane
     found = np.abs(found[np.argsort(-found[:, 0])])  # haematoxylin absorbs more red
     vectors = (found / np.linalg.norm(found, axis=1, keepdims=True)).T
     amounts = concentrations(stained, vectors)
-    return Stains(vectors, np.percentile(amounts, STRONGEST, axis=0))
+    return Stains(vectors, np.percentile(amounts, STRONGEST, axis=1))
 
 
-def concentrations(densities: Array, vectors: Array) -> Array:
-    """How much of each stain a pixel has, [n 2], by least squares, from 0."""
-    solved = np.linalg.lstsq(vectors, densities.T, rcond=None)[0].T
-    return np.asarray(solved.clip(0))
+def _plane(stained: Planes) -> Array:
+    """The two directions [2 3] that densities [3 n] vary most along, pointing to more density."""
+    mean = stained.mean(1, dtype=np.float64)
+    spread = (stained @ stained.T) / stained.shape[1] - np.outer(mean, mean)
+    directions = np.linalg.eigh(spread)[1].T[:0:-1]
+    return directions * np.where(directions.sum(1) < 0, -1, 1)[:, None]
+
+
+def concentrations(densities: Planes, vectors: Array) -> Planes:
+    """How much of each stain [2 n] pixels [3 n] have, by least squares, from 0."""
+    solved = np.linalg.pinv(vectors).astype(densities.dtype) @ densities
+    return np.maximum(solved, 0, out=solved)
 
 
 def _reference_stains(config: MacenkoConfig) -> Stains:
     pooled = np.concatenate(
-        [optical_density(image).reshape(-1, 3) for image in read_references(config.reference)]
+        [optical_density(image).reshape(-1, 3).T for image in read_references(config.reference)],
+        axis=1,
     )
-    found = estimate(pooled[:: -(-len(pooled) // POOLED)], config.beta, config.alpha)
+    found = estimate(pooled[:, :: -(-pooled.shape[1] // POOLED)], config.beta, config.alpha)
     if found is None:
         raise DataError(
             f"{config.reference} shows no stained tissue",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.color import lab2rgb, rgb2lab
 from torch import nn
 
 from histokit.interfaces import Context, Method, Phase, Sizes, Stateful, Translator
 from histokit_baselines.config import ReinhardConfig
+from histokit_baselines.lab import lab_of_rgb, rgb_of_lab
 from histokit_baselines.reference import read_references
 
 if TYPE_CHECKING:
@@ -59,23 +58,22 @@ class Reinhard(Method, Translator):
 
     def translate(self, images: Images) -> Images:
         """The images with the colours of the reference; colours outside of RGB are cut."""
-        rgb = images.movedim(1, -1).cpu().numpy()
-        lab = torch.from_numpy(rgb2lab(rgb)).float().movedim(-1, 1).to(images.device)
-        mean, std = (torch.from_numpy(v).to(lab)[:, None, None] for v in self.style)
-        moved = (self.norm(lab) * std + mean).movedim(1, -1).cpu().numpy()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Conversion from CIE-LAB", UserWarning)
-            back = lab2rgb(moved).clip(0, 1)
-        return torch.from_numpy(back).to(images).movedim(-1, 1)
+        planes = images.movedim(1, 0)
+        rgb = planes.reshape(3, -1).float().cpu().numpy()
+        lab = torch.from_numpy(lab_of_rgb(rgb)).view(planes.shape).movedim(0, 1)
+        mean, std = (torch.from_numpy(value).float()[:, None, None] for value in self.style)
+        moved = (self.norm(lab.to(images.device)).cpu() * std).add_(mean).movedim(1, 0)
+        back = rgb_of_lab(moved.reshape(3, -1).numpy())
+        return torch.from_numpy(back).view(planes.shape).movedim(0, 1).to(images)
 
 
 def lab_style(images: Iterable[NDArray[np.float64]]) -> Style:
     """Mean and standard deviation of L, a and b over all pixels of the images."""
     count, total, square = 0, np.zeros(3), np.zeros(3)
     for image in images:
-        lab = rgb2lab(image).reshape(-1, 3)
-        count += len(lab)
-        total += lab.sum(0)
-        square += np.square(lab).sum(0)
+        lab = lab_of_rgb(image.reshape(-1, 3).T)
+        count += lab.shape[1]
+        total += lab.sum(1)
+        square += np.square(lab).sum(1)
     mean = total / count
     return mean, np.sqrt(np.maximum(square / count - mean**2, 0))

@@ -86,7 +86,7 @@ def test_reinhard_takes_its_statistics_of_the_whole_image_when_asked():
 
 def test_macenko_finds_the_stains_of_an_image():
     image = tissue(PURPLE, strength=(2.0, 1.5))
-    found = estimate(optical_density(image).reshape(-1, 3), 0.05, 1.0)
+    found = estimate(optical_density(image).reshape(-1, 3).T, 0.05, 1.0)
     assert np.abs(found.vectors - PURPLE).max() < 0.03
     assert found.strengths[0] / found.strengths[1] == pytest.approx(2 / 1.5, rel=0.1)
 
@@ -97,8 +97,25 @@ def test_macenko_brings_two_stainings_of_one_tissue_together():
     a, b = (back(method.translate(batch(image))) for image in (first, second))
     assert np.abs(first - second).mean() > 0.08
     assert np.abs(a - b).mean() < 0.02
-    found = estimate(optical_density(a).reshape(-1, 3), 0.05, 1.0)
+    found = estimate(optical_density(a).reshape(-1, 3).T, 0.05, 1.0)
     assert np.abs(found.vectors - BUILT_IN.vectors).max() < 0.04
+
+
+def test_macenko_finds_much_the_same_stains_from_one_of_sixteen_pixels():
+    images = batch(tissue(PURPLE, strength=(2.0, 1.5), side=256))
+    exact, quick = (build(MACENKO, beta=0.05, every=n).translate(images) for n in (1, 16))
+    assert (exact - quick).abs().mean() < 0.01
+    assert not torch.equal(exact, quick)
+
+
+def test_colours_do_not_depend_on_how_a_batch_lies_in_memory():
+    images = batch(tissue(PURPLE, side=48), tissue(OTHER, seed=1, side=48))
+    for spec in (MACENKO, REINHARD):
+        method = build(spec)
+        together = method.translate(images)
+        assert torch.equal(together, method.translate(images.contiguous()))
+        alone = torch.cat([method.translate(one[None]) for one in images])
+        assert torch.allclose(together, alone, atol=1e-5)
 
 
 def test_macenko_leaves_its_own_reference_and_empty_glass_alone(reference):
