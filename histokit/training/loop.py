@@ -13,6 +13,7 @@ from torch import Tensor
 from histokit.errors import ContractError, NonFiniteLoss
 from histokit.interfaces import Batch, Feed, Phase, SourceTarget
 from histokit.interfaces.batch import Pair
+from histokit.training.updater import NonFiniteElsewhere
 
 OpenFeed = Callable[[Feed, int], Iterator[Batch]]
 """Opens a feed at a step; the batch of a step depends on the step alone."""
@@ -49,6 +50,7 @@ def fit(
     restore: Callable[[], None] | None = None,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     check_every: int = 1,
+    anywhere: Callable[[bool], bool] = bool,
 ) -> Iterator[Step]:
     """Trains through all phases, yielding a record a step.
 
@@ -62,8 +64,10 @@ def fit(
         autocast: context of each step, for mixed precision.
         check_every: the losses are looked at in steps that this divides, and in the last of a
             phase; looking stalls a GPU.
+        anywhere: whether something is so in any of the processes that train together.
 
-    Raises NonFiniteLoss, naming phase, step and images, when a loss is NaN or infinite.
+    Raises NonFiniteLoss, naming phase, step and images, when a loss is NaN or infinite, and
+    NonFiniteElsewhere when one is in another process.
     """
     total = sum(phase.steps for phase in phases)
     end = 0
@@ -80,7 +84,7 @@ def fit(
             restore()
             restore = None
         yield from _run_phase(
-            phase, open_feed, max(begin, start), end, total, autocast, check_every
+            phase, open_feed, max(begin, start), end, total, autocast, check_every, anywhere
         )
     if restore is not None:
         restore()
@@ -94,6 +98,7 @@ def _run_phase(
     total: int,
     autocast: Callable[[], AbstractContextManager[object]],
     check_every: int,
+    anywhere: Callable[[bool], bool],
 ) -> Iterator[Step]:
     batches = open_feed(phase.feed, first)
     unchecked: list[Step] = []
@@ -104,6 +109,8 @@ def _run_phase(
         try:
             with autocast():
                 losses = phase.step(batch)
+        except NonFiniteElsewhere:
+            raise
         except NonFiniteLoss as error:
             raise _non_finite(phase.name, step + 1, batch_keys(batch), error.what) from error
         _check_losses(phase, losses)
@@ -112,7 +119,7 @@ def _run_phase(
         record = Step(step + 1, total, phase.name, losses, batch_keys(batch), waited, seconds)
         unchecked.append(record)
         if record.step % check_every == 0 or record.step == end:
-            _check_finite(unchecked)
+            _check_finite(unchecked, anywhere)
             unchecked.clear()
         yield record
 
@@ -137,20 +144,28 @@ def _check_losses(phase: Phase, losses: object) -> None:
         )
 
 
-def _check_finite(records: Sequence[Step]) -> None:
+def _check_finite(records: Sequence[Step], anywhere: Callable[[bool], bool]) -> None:
+    found = None if _all_finite(records) else _first_not_finite(records)
+    if anywhere(found is not None):
+        raise found or NonFiniteElsewhere("a loss of another process is not finite")
+
+
+def _all_finite(records: Sequence[Step]) -> bool:
     sums = [
         torch.stack([value.float().reshape(()) for value in record.losses.values()]).sum()
         for record in records
         if record.losses
     ]
-    if not sums or bool(torch.isfinite(torch.stack(sums)).all()):
-        return
+    return not sums or bool(torch.isfinite(torch.stack(sums)).all())
+
+
+def _first_not_finite(records: Sequence[Step]) -> NonFiniteLoss | None:
     for record in records:
         bad = [name for name, value in record.losses.items() if not torch.isfinite(value).all()]
         if bad:
-            raise _non_finite(
-                record.phase, record.step, record.keys, f"not finite: {', '.join(bad)}"
-            )
+            what = f"not finite: {', '.join(bad)}"
+            return _non_finite(record.phase, record.step, record.keys, what)
+    return None  # each is finite; only their sum is too large
 
 
 def _non_finite(phase: str, step: int, keys: tuple[str, ...], what: str) -> NonFiniteLoss:

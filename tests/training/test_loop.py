@@ -10,6 +10,7 @@ import torch
 from histokit.errors import ContractError, NonFiniteLoss
 from histokit.interfaces import Feed, Phase, Unlabelled
 from histokit.training.loop import fit
+from histokit.training.updater import NonFiniteElsewhere
 
 
 def _feed(feed, start):
@@ -83,3 +84,16 @@ def test_nan_names_step_phase_and_images(check_every):
 def test_a_step_that_returns_anything_else_breaks_the_contract(returned):
     with pytest.raises(ContractError, match="scalar tensors"):
         list(fit([Phase("p", 1, Feed.UNLABELLED, lambda batch: returned)], _feed))
+
+
+def test_a_loss_that_is_not_finite_in_another_process_stops_this_one():
+    """Each process is asked at each look, whatever it found."""
+    asked = []
+
+    def anywhere(bad):
+        asked.append(bad)
+        return len(asked) == 2
+
+    with pytest.raises(NonFiniteElsewhere):
+        list(fit(_phases([]), _feed, anywhere=anywhere))
+    assert asked == [False, False]

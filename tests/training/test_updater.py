@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from histokit.errors import NonFiniteLoss
-from histokit.training.updater import Updater
+from histokit.training.updater import NonFiniteElsewhere, Updater, average_gradients
 
 
 def _pair():
@@ -57,6 +57,31 @@ def test_together_is_one_adam_over_both():
     assert [u.count for u in two] == [1, 1]
 
 
+class _NoRoom(torch.autograd.Function):
+    """Gives back what it gets; its gradient does not fit."""
+
+    @staticmethod
+    def forward(ctx, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate much")
+
+
+def test_memory_that_runs_out_halfway_changes_no_weight():
+    """The gradient of the critic is there when that of the generator fails."""
+    generator, critic = _pair()
+    players = [Updater([generator], 0.1), Updater([critic], 0.1)]
+    before = copy.deepcopy([generator.state_dict(), critic.state_dict()])
+    with pytest.raises(torch.OutOfMemoryError):
+        Updater.together(critic(_NoRoom.apply(generator(torch.ones(2, 3)))).sum(), players)
+    for player, module, old in zip(players, (generator, critic), before, strict=True):
+        assert player.count == 0
+        assert not player.optimiser.state
+        assert all(torch.equal(old[k], v) for k, v in module.state_dict().items())
+
+
 def test_frozen_parameters_stay_put():
     network, head = _pair()
     network.requires_grad_(False)
@@ -100,5 +125,24 @@ def test_reduce_sees_every_gradient_once():
     updater = Updater([network], 0.1, reduce=lambda flat: seen.append(flat.numel()) or flat * 0)
     before = network.weight.clone()
     updater.update(network(torch.ones(1, 3)).sum())
-    assert seen == [12]
-    assert torch.equal(before, network.weight)  # all gradients were turned to zero
+    assert seen == [1, 14]  # the loss; then weights, biases and that both have a gradient
+    assert torch.equal(before, network.weight)  # no process had a gradient
+
+
+def test_gradients_become_the_mean_and_those_of_nobody_stay_away():
+    """The other process has a gradient of 3 for the second weight, and none for the third."""
+    weights = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    weights[0].grad = torch.tensor([1.0, 5.0])
+    other = torch.tensor([3.0, 1.0, 3.0, 3.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    average_gradients(weights, lambda flat: (flat + other) / 2)
+    assert [None if w.grad is None else w.grad.tolist() for w in weights] == [
+        [2.0, 3.0], [1.5, 1.5], None,
+    ]  # fmt: skip
+
+
+def test_a_loss_of_another_process_stops_this_one():
+    network, _ = _pair()
+    updater = Updater([network], 0.1, reduce=lambda value: value + torch.nan)
+    with pytest.raises(NonFiniteElsewhere):
+        updater.update(network(torch.ones(1, 3)).sum())
+    assert updater.count == 0
