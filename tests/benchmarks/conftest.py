@@ -99,10 +99,11 @@ def beside(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., floa
         goal: float,
         rounds: int = 7,
         number: int = 1,
+        warm: bool = True,
         missed: str = "",
     ) -> float:
-        """Times `number` calls a turn. Fails where the ratio stays below 0.8 of the goal, unless
-        `missed` says why it is known to be missed.
+        """Times `number` calls a turn, after a turn that does not count if `warm`. Fails where the
+        ratio stays below 0.8 of the goal, unless `missed` says why it is known to be missed.
         """
         theirs: list[float] = []
         mine: list[float] = []
@@ -113,10 +114,8 @@ def beside(benchmark: Any, request: pytest.FixtureRequest) -> Callable[..., floa
         def our_turn() -> None:
             mine.append(seconds(lambda: [ours() for _ in range(number)]))
 
-        peers_turn()
-        theirs.clear()
-        benchmark.pedantic(our_turn, setup=peers_turn, rounds=rounds, warmup_rounds=1)
-        times = [median(taken) / number for taken in (mine[1:], theirs[1:])]
+        benchmark.pedantic(our_turn, setup=peers_turn, rounds=rounds, warmup_rounds=warm)
+        times = [median(taken[warm:]) / number for taken in (mine, theirs)]
         what = request.node.name.removeprefix("test_").replace("_", " ")
         row = Row(what, times[0], name, times[1], goal, missed)
         request.config.stash[ROWS].append(row)

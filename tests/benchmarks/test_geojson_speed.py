@@ -17,6 +17,11 @@ FIELDS = {1000: 1500, 4000: 20_000}
 
 @pytest.mark.parametrize(("side", "goal"), [(1000, 1.2), (4000, 2)])
 def test_exact_outlines_beside_rasterio(beside, field, tmp_path, side, goal):
+    """Ours also writes an id that the outline decides, the class and the area of each nucleus.
+
+    Of 20 000 nuclei, a quarter of the time is finding the pixel edges, a sixth following them
+    around the nuclei, a third lists of the corners and text of the lists, a tenth the ids.
+    """
     features = pytest.importorskip("rasterio.features")
     ids = field(side, FIELDS[side])
 
@@ -32,7 +37,9 @@ def test_exact_outlines_beside_rasterio(beside, field, tmp_path, side, goal):
         name="rasterio and json, outlines alone",
         goal=goal,
         rounds=3,
-        missed="corners become text one by one; ours also has ids, classes and areas",
+        missed="corners become text one by one; ours also has ids, classes and areas"
+        if side > 1000
+        else "",
     )
 
 

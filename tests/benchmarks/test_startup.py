@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,18 @@ COMMANDS = [
 ]
 
 
+PEERS = ("tiatoolbox", "stardist-predict2d", "pytorch-fid", "fidelity")
+LEAD = 1 / 0.27
+"""The goal beside the quickest of them, which is TIAToolbox."""
+
+
 def process(*words: str):
+    return program(sys.executable, *words)
+
+
+def program(*words: str):
     def started() -> None:
-        subprocess.run([sys.executable, *words], capture_output=True, check=True, timeout=120)
+        subprocess.run(words, capture_output=True, check=True, timeout=120)
 
     return started
 
@@ -41,6 +51,15 @@ def test_start_beside_an_empty_app(beside, words, goal):
         name="typer, an empty app",
         goal=goal,
     )
+
+
+@pytest.mark.parametrize("command", PEERS)
+def test_help_beside_other_tools(beside, command):
+    found = shutil.which(command, path=str(Path(sys.executable).parent)) or shutil.which(command)
+    if found is None:
+        pytest.skip(f"needs the command {command}, which is not installed")
+    ours, theirs = process("-m", "histokit", "--help"), program(found, "--help")
+    beside(ours, theirs, name=f"{command} --help", goal=LEAD, rounds=3)
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])
