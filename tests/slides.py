@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,50 @@ def write_pyramid(
                 metadata=None,
             )
     return made
+
+
+def write_zarr(
+    path: Path,
+    pixels: list[np.ndarray],
+    *,
+    axes: str = "cyx",
+    version: str = "0.5",
+    unit: str = "micrometer",
+    size: float = 0.25,
+    whole: float | None = None,
+    below: str = "",
+) -> Path:
+    """Writes levels [h w 3] as a group of OME-Zarr; `whole` scales every level, `below` is the
+    group that the image is in."""
+    zarr = import_module("zarr")
+    group = zarr.create_group(store=path, zarr_format=2 if version == "0.4" else 3)
+    if below:
+        group.update_attributes({"bioformats2raw.layout": 3})
+        group = group.create_group(below)
+    datasets = []
+    for number, level in enumerate(pixels):
+        there = {"y": level.shape[0], "x": level.shape[1], "c": 3}
+        shape = [there.get(axis, 1) for axis in axes]
+        order = ["yxc".index(axis) for axis in axes if axis in there]
+        data = (level if "c" in axes else level[..., 0]).transpose(order).reshape(shape)
+        chunks = [min(side, 64) for side in shape]
+        array = group.create_array(str(number), shape=shape, chunks=chunks, dtype="uint8")
+        array[:] = data
+        scale = [size * 2**number if axis in "yx" else 1.0 for axis in axes]
+        steps = [{"type": "scale", "scale": scale}]
+        datasets.append({"path": str(number), "coordinateTransformations": steps})
+    kinds = {"t": "time", "c": "channel"}
+    told = [{"name": axis, "type": kinds.get(axis, "space")} for axis in axes]
+    told = [{**axis, "unit": unit} if unit and axis["name"] in "yx" else axis for axis in told]
+    multiscale = {"axes": told, "datasets": datasets}
+    if whole:
+        scale = [whole if axis in "yx" else 1.0 for axis in axes]
+        multiscale["coordinateTransformations"] = [{"type": "scale", "scale": scale}]
+    if version == "0.4":
+        group.update_attributes({"multiscales": [{"version": "0.4", **multiscale}]})
+    else:
+        group.update_attributes({"ome": {"version": version, "multiscales": [multiscale]}})
+    return path
 
 
 def nuclei(height: int, width: int, seed: int = 0) -> np.ndarray:

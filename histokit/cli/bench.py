@@ -9,7 +9,7 @@ import typer
 
 from histokit.cli import console
 from histokit.cli import evaluate_options as words
-from histokit.cli.events import in_words
+from histokit.cli.events import shown
 from histokit.cli.lazy import Command
 from histokit.cli.profile import names, quartiles, scaled
 
@@ -81,11 +81,9 @@ def bench(
         device=device,
         precision=precision,
     )
-    for event in run_bench(options):
+    for event in shown(run_bench(options)):
         if isinstance(event, Benched):
             _tell(event, json=json)
-        else:
-            console.say(in_words(event))
 
 
 def _tell(found: Benched, *, json: bool) -> None:

@@ -88,15 +88,22 @@ def _memory() -> str:
 def _torch() -> Iterator[Check]:
     try:
         torch = import_module("torch")
-    except (ImportError, OSError) as error:
-        yield Check("torch", "problem", f"{type(error).__name__}: {error}", "pip install torch")
+        found = f"{torch.__version__}, {torch.get_num_threads()} threads"
+    except Exception as error:  # one that is half installed raises anything
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        hint = "pip install torch" if absent else "pip install --force-reinstall torch"
+        yield Check("torch", "problem", _told(error), hint)
         return
-    yield Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    yield Check("torch", "ok", found)
     try:
         yield from _cards(torch)
-    except RuntimeError as error:
+    except Exception as error:  # so does a driver that is another than torch's
         hint = "install a torch built for this driver, or use --device cpu"
-        yield Check("CUDA", "warning", str(error), hint)
+        yield Check("CUDA", "warning", _told(error), hint)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _cards(torch: Any) -> Iterator[Check]:

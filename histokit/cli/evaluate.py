@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command("eval", cls=Command)
-def evaluate(
+def eval_(
     ref: words.Ref = "",
     target: words.Target = "",
     part: words.PartOf = "test",
@@ -65,61 +65,42 @@ def evaluate(
     of the two sets of images. With --perturb a segmenter is scored again on the images as worse
     stains, focus, files and lamps would give them.
     """
+    from histokit.run.evaluate import evaluate
+    from histokit.run.evaluation.typed import typed_options
+    from histokit.run.events import Evaluated
+
     typed = {
-        "ref": ref,
         "target": target,
         "part": part,
         "predictions": predictions,
         "format": format,
-        "paper": paper or "",
+        "paper": paper,
         "out": out,
         "run": run,
         "runs": runs,
         "data_root": data_root,
+        "split": split,
         "split_seed": split_seed,
         "empty": empty,
         "tails": tails,
-        "perturb": (perturb, levels, perturb_seed),
+        "perturb": perturb,
+        "levels": levels,
+        "perturb_seed": perturb_seed,
+        "window": window,
+        "overlap": overlap,
+        "batch": batch,
         "device": device,
         "precision": precision,
-    }
-    translation = {
         "norm": norm,
-        "settings": more.settings_of(set_),
-        "networks": (inception, encoder, resnet, download),
-        "stains": stains,
+        "set": more.settings_of(set_),
         "nuclei": nuclei,
+        "stains": stains,
+        "inception": inception,
+        "encoder": encoder,
+        "resnet": resnet,
+        "download": download,
     }
-    _evaluate(typed, translation, split, (window, overlap, batch), json=json)
-
-
-def _evaluate(
-    typed: dict[str, Any],
-    translation: dict[str, Any],
-    split: str,
-    windows: tuple[int | None, int | None, int],
-    *,
-    json: bool,
-) -> None:
-    """Scores what was typed and tells the result."""
-    from histokit.config.resolve import Layer, resolve
-    from histokit.config.run import RunConfig
-    from histokit.data.perturb import Perturbations
-    from histokit.run.evaluate import EvalOptions, evaluate
-    from histokit.run.evaluation.set_distances import Networks
-    from histokit.run.evaluation.translation_options import TranslationOptions
-    from histokit.run.events import Evaluated
-    from histokit.run.infer import Windows
-    from histokit.run.translators import WINDOWS
-
-    shares = resolve(RunConfig, [Layer("option", {"split": split})]).config.split
-    typed["perturb"] = Perturbations.typed(*typed["perturb"])
-    networks = Networks(*translation.pop("networks"))
-    wide = TranslationOptions(windows=WINDOWS.given(*windows), networks=networks, **translation)
-    options = EvalOptions(
-        split=shares, windows=Windows().given(*windows), translation=wide, **typed
-    )
-    for event in shown(evaluate(options)):
+    for event in shown(evaluate(typed_options(ref, typed))):
         if isinstance(event, Evaluated):
             _tell(event, json=json)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from histokit.cli import console, lines
 
 if TYPE_CHECKING:
-    from histokit.run.events import Started
+    from histokit.run.events import ItemFailed, Started
 
 T = TypeVar("T")
 
@@ -18,6 +18,31 @@ def shown(events: Iterable[T]) -> Iterator[T]:
     with ``--progress json``.
     """
     yield from _as_lines(events) if lines.wanted() else _in_words(events)
+
+
+def with_failures(events: Iterable[T]) -> Iterator[T]:
+    """The same events; behind the last, also where the command fails then, a table on stderr of
+    the images that failed. JSON lines have told each of them.
+    """
+    from histokit.run.events import ItemFailed
+
+    failed: list[ItemFailed] = []
+    try:
+        for event in events:
+            if isinstance(event, ItemFailed):
+                failed.append(event)
+            yield event
+    finally:
+        if failed and not lines.wanted():
+            _tell_failed(failed)
+
+
+def _tell_failed(failed: Sequence[ItemFailed]) -> None:
+    wide = max(len("failed"), *(len(event.key) for event in failed))
+    console.say(f"{'failed':<{wide}}  tried  because")
+    for event in failed:
+        reason = event.reason.partition("\n")[0]
+        console.say(f"{event.key:<{wide}}  {event.attempts:>5}  {reason}")
 
 
 def _as_lines(events: Iterable[T]) -> Iterator[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -33,5 +33,42 @@ MaxMemory: TypeAlias = Annotated[
 ]
 Preview: TypeAlias = Annotated[
     bool, typer.Option("--preview", help="Only draw what would run on slides.")
+]
+Resume: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on where an earlier command stopped: what is finished, of the same image, weights "
+        "and settings, stays as it is, down to the blocks of a slide; what failed is tried again.",
+    ),
+]
+ShardOf: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Work on every N-th image in the order of names, from the I-th on. N processes with I "
+        "from 1 to N may share an output folder, as in a SLURM array: --shard "
+        '"$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT".',
+    ),
+]
+Engine: TypeAlias = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        help="Where blocks of slides are worked out: in this process, or in several of Ray (an "
+        "extra), one a device."
+    ),
+]
+RayAddress: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="A Ray that runs, such as auto or HOST:6379; by default one is started on this "
+        "machine. All its machines must see the slides and weights at the same paths.",
+    ),
+]
+Workers: TypeAlias = Annotated[
+    int,
+    typer.Option(min=0, help="Processes of Ray; 0 is one a GPU or, without any, one a machine."),
 ]
 Strict: TypeAlias = Annotated[bool, typer.Option("--strict", help="Stop at the first failure.")]

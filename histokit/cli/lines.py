@@ -16,7 +16,7 @@ import typer
 
 FORMAT = 1
 """Version of the lines, in each of them."""
-IN_THE_RESULT = frozenset({"report", "rows", "evaluations", "costs", "options"})
+IN_THE_RESULT = frozenset({"about", "against", "costs", "evaluations", "options", "report", "rows"})
 """Fields of events that `result_json` prints on stdout, far too long for a line."""
 _WANTED = {"on": False}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from histokit.cli import console
@@ -11,7 +13,7 @@ from histokit.cli.events import shown
 from histokit.cli.lazy import method_command
 from histokit.cli.options import CommonFlags
 from histokit.config.run import RunConfig
-from histokit.errors import UsageError
+from histokit.errors import HistokitError, UsageError
 
 if TYPE_CHECKING:
     from histokit.interfaces.spec import MethodSpec
@@ -25,26 +27,52 @@ def _train(
     from histokit.run.plan import make_plan
 
     if wants_addition(flags) and flags.resume is None:
+        with _one_voice():
+            _require_one_process(run_values)
         add(spec, values, run_values, flags)
         return
     if flags.resume is not None:
-        _refuse_settings(values, run_values, flags)
+        with _one_voice():
+            _refuse_settings(values, run_values, flags)
         _report(_resumed(spec, flags), flags)
         return
-    plan = make_plan(
-        spec,
-        preset=flags.preset or "",
-        file=flags.config,
-        sets=flags.set,
-        method_values=values,
-        run_values=run_values,
-    )
+    with _one_voice():
+        plan = make_plan(
+            spec,
+            preset=flags.preset or "",
+            file=flags.config,
+            sets=flags.set,
+            method_values=values,
+            run_values=run_values,
+        )
     if flags.dry_run:
         _show_plan(plan, json=flags.json)
         return
     from histokit.run.train import train
 
     _report(train(plan), flags)
+
+
+def _require_one_process(run_values: Mapping[str, Any]) -> None:
+    """Raises UsageError where several processes would each train and score all of a series."""
+    asked = [run_values.get(name, 1) for name in ("devices", "nodes")]
+    if {"1"} != {str(number) for number in (*asked, os.environ.get("LOCAL_WORLD_SIZE", 1))}:
+        raise UsageError(
+            "a series of trainings runs in one process",
+            expected="--base without --devices, --nodes and torchrun",
+            hint="run it once for each of the --arms, beside each other",
+        )
+
+
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """What is wrong with a command line is told by the first process of each machine alone."""
+    try:
+        yield
+    except HistokitError as error:
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            raise
+        raise SystemExit(error.exit_code) from None
 
 
 def _resumed(spec: MethodSpec, flags: CommonFlags) -> Iterator[Event]:
@@ -70,8 +98,11 @@ def _refuse_settings(
 
 def _report(events: Iterator[Event], flags: CommonFlags) -> None:
     from histokit.run.events import Finished
+    from histokit.run.machine import speaks
 
     runs = [event for event in shown(events) if isinstance(event, Finished)]
+    if not speaks():
+        return
     if flags.json:
         console.result_json(
             [

@@ -10,7 +10,7 @@ import typer
 from histokit.cli import console
 from histokit.cli import evaluate_options as shared
 from histokit.cli import image_words as words
-from histokit.cli.events import shown
+from histokit.cli.events import shown, with_failures
 from histokit.cli.lazy import Command
 from histokit.cli.translation_words import Norm, Set, settings_of
 from histokit.errors import UsageError
@@ -28,8 +28,8 @@ def translate(
         list[str],
         typer.Argument(
             metavar="[PRESET|RUN] INPUT...",
-            help="A preset or run of the method, if any; then images, slides, folders, "
-            "'patterns*' and CSV tables of paths.",
+            help="A preset or run of the method, if any; then images, slides, folders of both, "
+            "'patterns*', and manifests.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("translated"),
@@ -61,6 +61,11 @@ def translate(
     ] = 32,
     preview: words.Preview = False,
     strict: words.Strict = False,
+    resume: words.Resume = False,
+    shard: words.ShardOf = "",
+    engine: words.Engine = "local",
+    ray_address: words.RayAddress = "",
+    workers: words.Workers = 0,
     json: shared.Json = False,
 ) -> None:
     """Translate images and slides into another stain with a trained method.
@@ -69,10 +74,15 @@ def translate(
     provenance.json. A damaged image is named in failures.json, the others are done, and the exit
     code is 5. The seam index says how visible the borders of windows are: 1 is not at all.
 
-    A slide (SVS, NDPI, MRXS, pyramidal TIFF, OME-TIFF and others) goes through in blocks and
-    becomes a pyramidal OME-TIFF, NAME.ome.tif, at the pixel size of the weights. Only its tissue
-    is translated; the glass around it is white. --mask none takes all of it.
+    A manifest is a table (CSV or Parquet) with a column path, of files beside the table, and
+    perhaps mpp, mask (of a slide) and name (in the output); other columns are carried into
+    summary.csv.
+
+    A slide (SVS, NDPI, MRXS, pyramidal TIFF, OME-TIFF, OME-Zarr and others) goes through in blocks
+    and becomes a pyramidal OME-TIFF, NAME.ome.tif, at the pixel size of the weights. Only its
+    tissue is translated; the glass around it is white. --mask none takes all of it.
     """
+    from histokit.run.cohort.shards import parse_shard
     from histokit.run.events import Translated
     from histokit.run.infer import Windows
     from histokit.run.slide.work import SlideOptions
@@ -93,13 +103,23 @@ def translate(
         format=format_,
         compression=compression,
         windows=Windows(window, overlap, batch),
-        slides=SlideOptions(mask, max_memory, margin, preview),
+        slides=SlideOptions(
+            mask,
+            max_memory,
+            margin,
+            preview,
+            engine=engine,
+            ray_address=ray_address,
+            workers=workers,
+        ),
         settings=settings_of(set_),
         device=device,
         precision=precision,
         strict=strict,
+        resume=resume,
+        shard=parse_shard(shard),
     )
-    for event in shown(run_translate(options)):
+    for event in with_failures(shown(run_translate(options))):
         if isinstance(event, Translated):
             _tell(event, json=json)
 
@@ -112,6 +132,7 @@ def _tell(event: Translated, *, json: bool) -> None:
                 "done": event.done,
                 "failed": event.failed,
                 "seam": {"mean": event.seam, "max": event.worst_seam},
+                "skipped": event.skipped,
             }
         )
         return

@@ -21,10 +21,11 @@ from typing import IO, Any
 
 from histokit.errors import DataError
 from histokit.io.files import atomic, write_json, write_text
+from histokit.io.limits import MAX_CARD, MAX_WEIGHTS
 
 FORMAT = 1
 WEIGHTS, MODEL, PAGE = "weights.safetensors", "model.json", "card.md"
-LARGEST: Mapping[str, int] = {WEIGHTS: 16 * 2**30, MODEL: 2**20, PAGE: 2**20}
+LARGEST: Mapping[str, int] = {WEIGHTS: MAX_WEIGHTS, MODEL: MAX_CARD, PAGE: MAX_CARD}
 """Most bytes of each part. Nothing else may lie in a bundle."""
 PIECE = 2**20
 EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -16,21 +16,29 @@ from numpy.typing import NDArray
 from histokit.errors import DataError
 from histokit.io.decode_pillow import open_bmp, open_jpeg, open_png
 from histokit.io.decode_tiff import open_tiff
+from histokit.io.limits import MAX_PIXELS
+from histokit.io.patience import answered
 from histokit.io.raster import Alpha, Colour, Header, Opened, Raster, Refused
 
-MAX_PIXELS = 500_000_000
-"""Larger images are refused; they belong into a tiled slide."""
 KINDS = "an image file (PNG, JPEG, TIFF, BMP or npy)"
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> Header:
-    """The size and depth of an image file. Raises DataError, naming `path`."""
+    """The size and depth of an image file. Raises DataError, naming `path`; see `answered`."""
+    return answered(path, lambda: _header(path, max_pixels))
+
+
+def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
+    """The raw samples of an image file. Raises DataError, naming `path`; see `answered`."""
+    return answered(path, lambda: _raster(path, max_pixels))
+
+
+def _header(path: Path, max_pixels: int) -> Header:
     with _reading(path) as handle:
         return _open(path, handle, max_pixels).header
 
 
-def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
-    """The raw samples of an image file. Raises DataError, naming `path`."""
+def _raster(path: Path, max_pixels: int) -> Raster:
     with _reading(path) as handle:
         raster = _open(path, handle, max_pixels).decode()
         if raster.samples.shape[:2] != (raster.header.height, raster.header.width):

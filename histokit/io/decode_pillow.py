@@ -6,11 +6,13 @@ which is a global, and formats that are not wanted here.
 
 from __future__ import annotations
 
+import logging
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,17 +43,31 @@ PNG_CHANNELS: dict[int, tuple[Colour, int]] = {
 }
 _lock = threading.Lock()
 
+logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
+"""Its remarks on damaged metadata are for nobody; damaged pixels raise anyway."""
+
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Pillow's remarks on damaged metadata from the user; damaged pixels raise anyway."""
+    """Keeps Pillow's remarks on damaged metadata from the user; damaged pixels raise anyway.
+
+    Nothing inside may read from a disk: one that does not answer would stop all other readers.
+    """
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
+def _in_memory(handle: BinaryIO) -> BinaryIO:
+    """The whole file."""
+    handle.seek(0)
+    return BytesIO(handle.read())
+
+
 def open_png(handle: BinaryIO) -> Opened:
-    """A PNG. 16-bit files go through libpng, because Pillow cuts colour samples to 8 bits."""
+    """A PNG. Samples of 16 bits go through libpng, because Pillow cuts those of colours to 8; so do
+    those of 8 bits without palette and without a transparent colour, because it is quicker.
+    """
     chunks = dict(_png_chunks(handle))
     if b"acTL" in chunks:
         raise Refused("an animated PNG", "save the wanted frame as a file of its own")
@@ -59,16 +75,16 @@ def open_png(handle: BinaryIO) -> Opened:
         raise Refused("a PNG without a header")
     width, height, bits, kind = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     header = Header(height, width, bits, _orientation(chunks.get(b"eXIf", b"")))
-    if bits == 16:
-        return Opened(header, lambda: _deep_png(handle, header, kind))
-    return Opened(header, lambda: _shallow_png(handle, header))
+    if bits == 16 or (bits == 8 and kind in PNG_CHANNELS and b"tRNS" not in chunks):
+        return Opened(header, lambda: _plain_png(handle, header, kind))
+    return Opened(header, lambda: _other_png(handle, header))
 
 
 def open_jpeg(handle: BinaryIO) -> Opened:
     """A JPEG; only its first image where it holds several."""
-    handle.seek(0)
+    data = _in_memory(handle)
     with _quiet():
-        image = JpegImageFile(handle)
+        image = JpegImageFile(data)
     orientation = _orientation(image.info.get("exif", b""))
     header = Header(image.height, image.width, 8, orientation, lossless=False)
     return Opened(header, lambda: _raster(image, header))
@@ -76,11 +92,12 @@ def open_jpeg(handle: BinaryIO) -> Opened:
 
 def open_bmp(handle: BinaryIO) -> Opened:
     """A Windows bitmap."""
-    handle.seek(28)
-    (bits,) = struct.unpack("<H", handle.read(2))
-    handle.seek(0)
+    data = _in_memory(handle)
+    data.seek(28)
+    (bits,) = struct.unpack("<H", data.read(2))
+    data.seek(0)
     with _quiet():
-        image = BmpImageFile(handle)
+        image = BmpImageFile(data)
     if image.mode == "L" and bits != 8:
         raise Refused(f"a grey bitmap of {bits} bits a pixel", "save it as PNG")
     header = Header(image.height, image.width, 1 if image.mode == "1" else 8)
@@ -111,22 +128,24 @@ def _orientation(exif: bytes) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _deep_png(handle: BinaryIO, header: Header, kind: int) -> Raster:
+def _plain_png(handle: BinaryIO, header: Header, kind: int) -> Raster:
     from imagecodecs import png_decode
 
     handle.seek(0)
     samples = png_decode(handle.read())
     colour, channels = PNG_CHANNELS[kind]
     found = samples.shape[2] if samples.ndim == 3 else 1
-    if samples.dtype != np.uint16 or found not in (channels, channels + 1):
-        raise Refused(f"a 16-bit PNG that decodes to {samples.dtype} with {found} channels")
+    if samples.itemsize * 8 != header.bits or found not in (channels, channels + 1):
+        raise Refused(
+            f"a {header.bits}-bit PNG that decodes to {samples.dtype} with {found} channels"
+        )
     return Raster(header, samples, colour, "straight" if found in (2, 4) else "none")
 
 
-def _shallow_png(handle: BinaryIO, header: Header) -> Raster:
-    handle.seek(0)
+def _other_png(handle: BinaryIO, header: Header) -> Raster:
+    data = _in_memory(handle)
     with _quiet():
-        image = PngImageFile(handle)
+        image = PngImageFile(data)
     return _raster(image, header)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from histokit.io.limits import MAX_PAGES
 from histokit.io.raster import Alpha, Colour, Header, Opened, Raster, Refused
 
-MAX_PAGES = 64
 LOSSLESS = frozenset({1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000})
 """Compressions that keep every sample: none, CCITT, LZW, deflate, PackBits, LZMA, Zstandard."""
 JPEG = 7

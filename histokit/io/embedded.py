@@ -18,6 +18,7 @@ from PIL import Image
 from histokit.errors import DataError
 from histokit.io.bundles import LARGEST, MODEL
 from histokit.io.checkpoints import read_card
+from histokit.io.limits import MAX_JSON
 from histokit.io.pictures import KEY
 from histokit.io.probabilities import NAME
 
@@ -25,7 +26,6 @@ HEAD = 2**20
 """Characters at the beginning of a GeoJSON file in which its record stands."""
 LONGEST = 2**20
 """Most characters of a description that is read as a record."""
-LARGEST_JSON = 2**24
 """Bytes above which a JSON file is no result that holds a record, but objects."""
 OURS = frozenset({"histokit", "mpp", "weights"})
 """What a description has some of, if it is a record of histokit."""
@@ -99,7 +99,7 @@ def _of_hdf5(path: Path) -> Any:
 
 
 def _of_json(path: Path) -> Any:
-    if path.stat().st_size > LARGEST_JSON:
+    if path.stat().st_size > MAX_JSON:
         return {}
     value = json.loads(path.read_text(encoding="utf-8"))
     return _ours(value.get("provenance", value)) if isinstance(value, dict) else {}

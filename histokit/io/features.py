@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from histokit.errors import DataError
+from histokit.io.limits import MAX_GEOJSON, bounded
 from histokit.io.rings import Point
 
 Rings = tuple[tuple[Point, ...], ...]
@@ -50,8 +52,10 @@ def read_features(path: Path) -> list[Feature]:
 
 def _listed(path: Path) -> list[Any]:
     try:
-        data = path.read_bytes()
-        value = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+        with path.open("rb") as handle:
+            packed = handle.peek(2)[:2] == b"\x1f\x8b"
+            with gzip.open(handle) if packed else nullcontext(handle) as text:
+                value = json.loads(bounded(path, text, MAX_GEOJSON))
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise DataError(
             f"cannot read {path}",

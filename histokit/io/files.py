@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ OF_ONE_NAME = frozenset(
     {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.EACCES}
 )
 """Reasons for which one file cannot be written though others can."""
+
+_WRITTEN: ContextVar[tuple[list[Path], ...]] = ContextVar("written", default=())
+"""The lists that `recorded` fills."""
 
 
 class DiskError(DataError):
@@ -33,8 +38,8 @@ def atomic(path: Path) -> Iterator[Path]:
     the old bytes or all of the new ones, also when the power fails. Makes the folder. Raises
     DataError, naming `path`, when it cannot be written: a DiskError unless its name is the reason.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    try:
+    temporary = _temporary(path)
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -42,8 +47,52 @@ def atomic(path: Path) -> Iterator[Path]:
                 os.fsync(handle.fileno())
             temporary.replace(path)
             _sync(path.parent)
+            record(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends well, with all that
+    is in it.
+
+    What the name had before is gone for good. The files are not synced one by one, so it takes a
+    checksum to know a folder whole after the power failed. Raises what `atomic` raises.
+    """
+    temporary, before = _temporary(path), path.with_name(f".{path.name}.before.{os.getpid()}{PART}")
+    with _told(path):
+        remove(temporary)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if path.exists():
+                path.replace(before)
+            temporary.replace(path)
+            _sync(path.parent)
+            record(path)
+        finally:
+            remove(temporary)
+            remove(before)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}{PART}")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tells in the user's words that `path` cannot be written."""
+    try:
+        yield
     except OSError as error:
         kind = DataError if error.errno in OF_ONE_NAME else DiskError
         raise kind(
@@ -51,6 +100,23 @@ def atomic(path: Path) -> Iterator[Path]:
             found=error.strerror or str(error),
             hint="free space or choose another output folder",
         ) from error
+
+
+@contextmanager
+def recorded() -> Iterator[list[Path]]:
+    """The paths that this thread brings to their final names while the block runs, in order."""
+    before, written = _WRITTEN.get(), list[Path]()
+    _WRITTEN.set((*before, written))
+    try:
+        yield written
+    finally:
+        _WRITTEN.set(before)
+
+
+def record(path: Path) -> None:
+    """Says that `path` is written whole, to every `recorded` around; `atomic` does it."""
+    for written in _WRITTEN.get():
+        written.append(path)
 
 
 def within(folder: Path, name: str) -> Path:

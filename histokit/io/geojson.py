@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha1
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,17 @@ def features(
             measured["Probability"] = _score(key, instances.scores[key])
         geometry = _geometry(parts, xs, ys)
         yield (
-            f'{{"type":"Feature","id":"{uuid5(NAMESPACE, geometry)}","geometry":{geometry},'
+            f'{{"type":"Feature","id":"{_uuid(geometry)}","geometry":{geometry},'
             f'"properties":{{"objectType":"detection","classification":{classified[kind]},'
             f'"measurements":{json_text(measured)},"metadata":{{"id":"{key + before}"}}}}}}'
         )
+
+
+def _uuid(name: str) -> str:
+    """What ``uuid5(NAMESPACE, name)`` is as text (RFC 9562, section 5.5), but faster."""
+    text = sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.errors import DataError
-from histokit.io.decode import MAX_PIXELS, read_header, read_raster
+from histokit.io.decode import read_header, read_raster
+from histokit.io.limits import MAX_PIXELS
 from histokit.io.raster import Raster
 
 MAX_ID = 2**31 - 1

@@ -30,6 +30,13 @@ Positions = NDArray[np.int32]
 label: Callable[..., Indices] = measure.label  # scikit-image names no types
 TOP, _, BOTTOM, LEFT = range(4)
 """Sides of a pixel in the order of a walk around it."""
+_BITS = np.arange(16)[:, None] >> np.arange(4) & 1
+SIDES = _BITS.sum(1)
+"""How many sides a set of them has; a bit each."""
+RANK = np.cumsum(_BITS, 1) - _BITS
+"""How many sides of a set come before a side."""
+ORDER = np.argsort(1 - _BITS, 1, kind="stable")
+"""The sides of a set in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class _Edges:
     """
 
     codes: Indices
-    following: Positions
+    following: Indices
     diagonal: NDArray[np.bool_]
     width: int
 
@@ -101,44 +108,47 @@ def _edges(ids: NDArray[np.integer[Any]]) -> _Edges:
     flat, width = ids.ravel(), ids.shape[1]
     outward = np.array([-width, 1, width, -1])
     ahead = np.array([1, width, -1, -width])
-    codes = _borders(ids)
-    pixel, side = codes >> 2, codes & 3
+    open_sides = _open_sides(ids).ravel()
+    border = np.flatnonzero(open_sides)
+    counts = SIDES[open_sides[border]]
+    begin = np.empty(flat.size, np.int32)  # of each border pixel's edges; quicker than a search
+    begin[border] = np.cumsum(counts) - counts
+    pixel = np.repeat(border, counts)
+    side = ORDER[np.repeat(open_sides[border], counts), np.arange(pixel.size) - begin[pixel]]
     front = pixel + ahead[side]
     corner = front + outward[side]
     own = flat[pixel]
     straight, meets = flat[front] == own, flat[corner] == own
-    right = pixel * 4 + (side + 1) % 4
-    left = corner * 4 + (side - 1) % 4
-    code = np.where(straight, np.where(meets, left, front * 4 + side), right)
-    position = np.empty(4 * flat.size, np.int32)  # far quicker than a search
-    position[codes] = np.arange(codes.size, dtype=np.int32)
-    return _Edges(codes, position[code], ~straight & meets, width)
+    on = np.where(straight, np.where(meets, corner, front), pixel)
+    turn = np.where(straight, np.where(meets, 3, 0), 1)
+    following = begin[on] + RANK[open_sides[on], (side + turn) & 3]
+    return _Edges(pixel * 4 + side, following, ~straight & meets, width)
 
 
-def _borders(ids: NDArray[np.integer[Any]]) -> Indices:
-    """The codes of all edges, ascending."""
-    middle = ids[1:-1, 1:-1]
-    inside = middle != 0
-    border = np.zeros((*ids.shape, 4), bool)
+def _open_sides(ids: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Which sides of each pixel [H W] of an object are edges, a bit each."""
+    found = np.zeros(ids.shape, np.uint8)
+    middle, inner = ids[1:-1, 1:-1], found[1:-1, 1:-1]
     around = (ids[:-2, 1:-1], ids[1:-1, 2:], ids[2:, 1:-1], ids[1:-1, :-2])
     for side, neighbour in enumerate(around):
-        border[1:-1, 1:-1, side] = inside & (middle != neighbour)
-    return np.flatnonzero(border)
+        inner |= (middle != neighbour).view(np.uint8) << side
+    inner *= middle != 0
+    return found
 
 
-def _walks(following: Positions) -> tuple[Positions, Indices]:
+def _walks(following: Indices) -> tuple[Positions, Indices]:
     """All edges walk by walk, each walk from its first edge on, and the lengths of the walks.
 
     All walks are followed at once, with steps that double each time.
     """
     count = np.arange(following.size, dtype=np.int32)
     first, ahead = count, following
-    while not np.array_equal(first, further := np.minimum(first, first[ahead])):
-        first, ahead = further, ahead[ahead]
+    while not np.array_equal(first, further := np.minimum(first, first.take(ahead))):
+        first, ahead = further, ahead.take(ahead)
     last = following == first
     left, ahead = (~last).astype(np.int32), np.where(last, count, following)
-    while (more := left[ahead]).any():
-        left, ahead = left + more, ahead[ahead]
+    while (more := left.take(ahead)).any():
+        left, ahead = left + more, ahead.take(ahead)
     starts = np.flatnonzero(first == count)
     lengths = left[starts] + 1
     ends = np.zeros(following.size, np.int64)

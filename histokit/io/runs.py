@@ -19,8 +19,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
-from histokit.errors import DataError, RunBusy
+from histokit.errors import DataError
 from histokit.io.files import PART, atomic, read_json, write_json, write_text
+from histokit.io.locks import LOCK, held
 
 FORMAT = 1
 """Version of the layout, written in run.yaml."""
@@ -162,28 +160,16 @@ class RunFolder:
         """Holds the folder for this process. Raises RunBusy, naming the holder, when another has
         it; a lock whose holder died is free. Sweeps left-overs of interrupted writes.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
-        holder = self.path / ".holder"
-        try:
-            lock.acquire()
-        except Timeout as error:
-            who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
-            raise RunBusy(
-                f"the run folder {self.path} is in use",
-                found=who,
-                hint="wait for it, or train into another folder",
-            ) from error
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        try:
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            write_text(holder, f"process {os.getpid()} on {platform.node()} since {since}")
+        lock = held(
+            self.path / LOCK,
+            busy=f"the run folder {self.path} is in use",
+            hint="wait for it, or train into another folder",
+            elsewhere="give another folder: --runs FOLDER",
+        )
+        with lock:
             for left_over in self.path.rglob(f".*{PART}"):
                 left_over.unlink(missing_ok=True)
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
 
     def event(self, kind: str, **values: Any) -> None:
         """Adds a line to events.jsonl."""

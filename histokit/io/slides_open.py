@@ -11,25 +11,28 @@ import openslide
 import tifffile
 
 from histokit.errors import DataError
+from histokit.io.ngff import FOLDER
 from histokit.io.raster import Refused
 from histokit.io.slides import Slide
 from histokit.io.slides_openslide import OpenSlideSlide
 from histokit.io.slides_tiff import TiffSlide, pyramid_levels
+from histokit.io.slides_zarr import ZarrSlide
 
-Backend = Literal["tifffile", "openslide"]
+Backend = Literal["tifffile", "openslide", "zarr"]
 SLIDE_SUFFIXES = frozenset(
     (
         *(".svs", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs"),
-        *(".svslide", ".bif", ".dcm", ".czi", ".avs", ".qptiff"),
+        *(".svslide", ".bif", ".dcm", ".czi", ".avs", ".qptiff", FOLDER),
     )
 )
-"""Endings that only slides have."""
+"""Endings that only slides have, one of them of folders."""
 TIFF_SUFFIXES = frozenset((".tif", ".tiff", ".btf", ".tf8"))
 LARGE = 100_000_000
 """Pixels of a tiled TIFF from which it is taken for a slide even without smaller levels."""
 BACKENDS: Mapping[Backend, Callable[[Path], Slide]] = {
     "tifffile": TiffSlide,
     "openslide": OpenSlideSlide,
+    "zarr": ZarrSlide,
 }
 """In the order in which they are tried. Tiles of TIFF are decoded directly where that is enough:
 OpenSlide sees neither the levels nor the pixel size of OME-TIFF, shifts levels whose size is no
@@ -65,7 +68,7 @@ def open_slide(path: Path, backend: Backend | None = None) -> Slide:
         raise DataError(f"{path} does not exist", expected="a slide", hint="check the path")
     said = []
     for name, opened in BACKENDS.items():
-        if backend not in (None, name):
+        if backend not in (None, name) or (name == "zarr") != path.is_dir():
             continue
         try:
             return opened(path)
@@ -73,7 +76,8 @@ def open_slide(path: Path, backend: Backend | None = None) -> Slide:
             said.append(f"{name}: {str(error) or type(error).__name__}")
     raise DataError(
         f"cannot open the slide {path}",
-        expected="SVS, NDPI, MRXS, SCN, BIF, DICOM, OME-TIFF or a tiled TIFF, sound and whole",
+        expected="SVS, NDPI, MRXS, SCN, BIF, DICOM, OME-TIFF, a tiled TIFF, or OME-Zarr of 8-bit "
+        "RGB, sound and whole",
         found="; ".join(said),
         hint="copy it again from its source, or convert it to a pyramidal TIFF",
     )

@@ -12,13 +12,12 @@ from typing import Any, final
 import numpy as np
 import tifffile
 
+from histokit.io.limits import MAX_TILE
 from histokit.io.raster import Refused
 from histokit.io.slides import Level, Pixels, Slide, damaged, over_white, plausible
 
 KEPT = 64 * 2**20
 """Bytes of decoded tiles that a slide keeps."""
-LARGEST_TILE = 256 * 2**20
-"""Bytes of the largest tile or strip that is decoded at once."""
 FOREIGN = ("is_ndpi", "is_bif", "is_scn", "is_philips", "is_qpi", "is_avs", "is_eer", "is_lsm")
 """Kinds of TIFF that hold a slide in another way than by pages of levels."""
 MICROMETRES: Mapping[str, float] = {
@@ -158,7 +157,7 @@ def _check(page: Any) -> None:
         raise Refused("colours in separate planes")
     if page.photometric not in (1, 2, 6) or page.samplesperpixel not in (1, 3, 4):
         raise Refused(f"{page.samplesperpixel} channels of kind {page.photometric!r}")
-    if int(np.prod(page.chunks)) > LARGEST_TILE:
+    if int(np.prod(page.chunks)) > MAX_TILE:
         raise Refused("strips that are too large to be decoded one by one")
     size = page.parent.filehandle.size
     ends = zip(page.dataoffsets, page.databytecounts, strict=True)

@@ -67,13 +67,17 @@ def _parquet(
         yield add
 
 
-def require_parquet() -> tuple[Any, Any]:
-    """The library pyarrow and its module of Parquet. Raises PluginError where it is missing."""
+def require_parquet(
+    hint: str = 'pip install "histokit-core[parquet]", or --formats table for CSV',
+) -> tuple[Any, Any]:
+    """The library pyarrow and its module of Parquet. Raises PluginError, with a hint, where it is
+    missing.
+    """
     try:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise PluginError(
-            "pyarrow, which writes Parquet, is not installed",
+            "pyarrow, which reads and writes Parquet, is not installed",
             found=str(error),
-            hint='pip install "histokit-core[parquet]", or --formats table for CSV',
+            hint=hint,
         ) from error

@@ -1,17 +1,95 @@
-"""What `predict` and `translate` share: which inputs are slides, their pixel size, and the end."""
+"""What `predict` and `translate` share: which inputs are slides, their pixel size, and what their
+outputs depend on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
-from histokit.errors import DataError, PartialFailure, UsageError
-from histokit.io.files import write_json
+from histokit import __version__
+from histokit.errors import UsageError
 from histokit.io.slides_open import is_slide
+from histokit.run.cohort.item import Item
+from histokit.run.cohort.state import checksum
 from histokit.run.domains import SAME_MPP
+from histokit.run.infer import Windows
+from histokit.run.machine import Machine
+from histokit.run.models import Trained
+from histokit.run.slide.key import identity
+from histokit.run.slide.work import Recipe, SlideOptions
 
-FAILURES = "failures.json"
-"""The list of images that failed, in the output folder."""
+
+class FolderOptions(Protocol):
+    """What both are asked."""
+
+    @property
+    def ref(self) -> str:
+        """Method, preset, run folder or weights file."""
+        ...
+
+    @property
+    def mpp(self) -> float | None:
+        """Micrometres a pixel of the inputs, where known."""
+        ...
+
+    @property
+    def windows(self) -> Windows:
+        """How images are cut."""
+        ...
+
+    @property
+    def slides(self) -> SlideOptions:
+        """What is asked of slides alone."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Of the method, by name."""
+        ...
+
+    @property
+    def runs(self) -> Path:
+        """Where run folders are looked for."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What is asked of `open_machine`."""
+        ...
+
+
+def of_the_method(options: FolderOptions, trained: Trained) -> dict[str, Any]:
+    """What outputs depend on of the method: its weights and its settings, as JSON has it."""
+    weights = trained.weights
+    return {
+        "method": trained.spec.name,
+        "weights": options.ref if weights is None else checksum(weights),
+        "settings": {key: _with_file(value) for key, value in options.settings.items()},
+    }
+
+
+def what_matters(options: FolderOptions, machine: Machine, **more: Any) -> dict[str, Any]:
+    """All that outputs depend on but the image, as JSON has it; `more` is the verb's own, and what
+    `of_the_method` gives. What changes no more than the speed (device, batch, memory) is left out.
+    """
+    slides = options.slides
+    return {
+        "histokit": __version__,
+        "mpp": options.mpp,
+        "windows": [options.windows.side, options.windows.overlap],
+        "slides": [_with_file(slides.mask), slides.margin, slides.preview],
+        "precision": machine.precision,
+        **more,
+    }
+
+
+def _with_file(value: str) -> list[Any]:
+    """A setting, and the file that it names, if it names one."""
+    path = Path(value).expanduser()
+    return [value, identity(path) if value and path.is_file() else None]
 
 
 def scale_factor(mpp: float | None, expected: float | None, after: str = "") -> tuple[float, str]:
@@ -31,6 +109,24 @@ def scale_factor(mpp: float | None, expected: float | None, after: str = "") -> 
     return mpp / expected, f"images resampled from {mpp:.4g} to {expected:.4g} µm/px{after}"
 
 
+def slide_options(options: SlideOptions, item: Item, *, resume: bool) -> SlideOptions:
+    """What is asked of one slide, where its manifest may name a mask."""
+    return replace(options, mask=item.mask or options.mask, resume=resume)
+
+
+def recipe_of(options: FolderOptions, trained: Trained, machine: Machine) -> Recipe:
+    """How other processes make the method of a command: of trained weights by their file, as there
+    may be newer ones when they begin.
+    """
+    return Recipe(
+        ref=options.ref if trained.weights is None else str(trained.weights),
+        device=options.device,
+        precision="bf16" if machine.precision == "bf16-mixed" else "32",
+        runs=options.runs,
+        settings=options.settings,
+    )
+
+
 def slides_of(images: Sequence[Path], *, preview: bool) -> set[Path]:
     """Those of the images that are slides. Raises UsageError for a preview of something else."""
     slides = {path for path in images if is_slide(path)}
@@ -44,20 +140,9 @@ def slides_of(images: Sequence[Path], *, preview: bool) -> set[Path]:
     return slides
 
 
-def write_failures(out: Path, failures: Sequence[Mapping[str, str]]) -> None:
-    """Names each failed image with its reason; removes the list of an earlier time."""
-    if failures:
-        write_json(out / FAILURES, list(failures))
-    else:
-        (out / FAILURES).unlink(missing_ok=True)
-
-
-def tell_failures(failed: int, total: int, out: Path) -> None:
-    """Raises PartialFailure where some images failed, DataError where all did."""
-    listed = str(out / FAILURES)
-    if failed == total:
-        raise DataError(f"{failed} of {total} images failed; none is done", found=listed)
-    if failed:
-        raise PartialFailure(
-            f"{failed} of {total} images failed; the others are done", found=listed
-        )
+def size_notes(
+    items: Sequence[Item], given: float | None, expected: float | None, after: str = ""
+) -> list[str]:
+    """What is to be said of the pixel sizes of plain images, each line once; see `scale_factor`."""
+    lines = (scale_factor(item.mpp or given, expected, after)[1] for item in items)
+    return [line for line in dict.fromkeys(lines) if line]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -15,8 +14,9 @@ from torch import Tensor
 from histokit.data.colour import as_grey
 from histokit.errors import ContractError
 from histokit.interfaces import Instances, Maps, Segmenter
-from histokit.run.machine import Machine, told_out_of_memory
-from histokit.tiling.grid import cut, grid
+from histokit.run.halving import in_batches, in_windows
+from histokit.run.machine import Machine
+from histokit.tiling.grid import Grid, cut, grid
 from histokit.tiling.stitch import Stitcher
 
 LOWER = "lower --window or --batch, or use --device cpu"
@@ -55,8 +55,9 @@ def segment_image(
         segmenter: in eval mode.
         image: uint8 [H W 3].
         machine: where the network runs.
-        windows: how the image is cut.
-        lower: what to try when memory runs out.
+        windows: how the image is cut; see `in_batches` and `in_windows` for what becomes of that
+            when memory runs out.
+        lower: what to try when that is not enough.
 
     Raises ContractError when the segmenter returns what the interface does not allow, DeviceError
     when memory runs out, DataError where the segmenter takes grey images and this has colours.
@@ -65,11 +66,27 @@ def segment_image(
         image = as_grey(image, "the image")
     height, width = image.shape[:2]
     side = min(windows.side, max(height, width) + segmenter.sizes.shrink)
-    places = grid(height, width, side, windows.overlap, segmenter.sizes)
+
+    def run(side: int) -> Maps:
+        places = grid(height, width, side, windows.overlap, segmenter.sizes)
+        return _stitched(segmenter, image, machine, places, windows.batch, lower)
+
+    return in_windows(run, side, windows.overlap, segmenter.sizes, machine)
+
+
+def _stitched(
+    segmenter: Segmenter,
+    image: NDArray[np.uint8],
+    machine: Machine,
+    places: Grid,
+    batch: int,
+    lower: str,
+) -> Maps:
+    """The blended maps of an image from the windows of a grid."""
     cuts = (cut(image, places, number) for number in range(len(places)))
     begun: tuple[MapLayout, Stitcher] | None = None
     for number, (found, values) in enumerate(
-        window_maps(segmenter, cuts, machine, windows.batch, places.output, lower)
+        window_maps(segmenter, cuts, machine, batch, places.output, lower)
     ):
         begun = begun or (found, Stitcher(places, found.channels, segmenter.blend))
         begun[1].add(number, values)
@@ -93,18 +110,19 @@ def window_maps(
         segmenter: in eval mode.
         cuts: the windows, uint8 [h w C] of one size.
         machine: where the network runs.
-        batch: windows that go through the network at once.
+        batch: windows that go through the network at once, or less: see `in_batches`.
         side: of the output.
-        lower: what to try when memory runs out.
+        lower: what to try when memory runs out with one window.
 
     Raises what `segment_image` raises.
     """
     layout: MapLayout | None = None
-    waiting = iter(cuts)
-    while some := list(islice(waiting, batch)):
-        with told_out_of_memory(lower):
-            maps = _forward(segmenter, some, machine)
-        _check_maps(maps, len(some), side)
+
+    def run(some: list[NDArray[np.uint8]]) -> Maps:
+        return _forward(segmenter, some, machine)
+
+    for count, maps in in_batches(cuts, batch, run, machine, lower):
+        _check_maps(maps, count, side)
         found = MapLayout.of(maps)
         layout = layout or found
         if found != layout:

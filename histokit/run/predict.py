@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-import csv
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from histokit.errors import (
-    ConfigError,
-    DataError,
-    DeviceError,
-    HistokitError,
-    UsageError,
-)
+from histokit.errors import UsageError
 from histokit.interfaces import Instances, Segmenter
-from histokit.io.files import DiskError, atomic, require_folder, write_json
+from histokit.io.files import require_folder, write_json
 from histokit.io.images import read_image
-from histokit.io.slides_open import SLIDE_SUFFIXES
+from histokit.io.ngff import require_zarr
 from histokit.io.tables import require_parquet
-from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Predicted
-from histokit.run.folder_work import scale_factor, slides_of, tell_failures, write_failures
+from histokit.run.cohort.claims import Claim, claimed
+from histokit.run.cohort.item import Item
+from histokit.run.cohort.shards import Shard
+from histokit.run.cohort.state import State
+from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
+from histokit.run.cohort.walk import Cohort, Done, known, walk
+from histokit.run.events import Event, Noted, Predicted
+from histokit.run.folder_work import (
+    of_the_method,
+    recipe_of,
+    scale_factor,
+    size_notes,
+    slide_options,
+    slides_of,
+    what_matters,
+)
 from histokit.run.image_outputs import DEFAULT_FORMATS, FORMATS, ImageOutputs
 from histokit.run.infer import Windows
+from histokit.run.items import find_flat
 from histokit.run.ledger import Line, in_words, line_of, write_ledger
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained, segmenter_of
 from histokit.run.provenance import environment
+from histokit.run.slide.cluster import require_ray
 from histokit.run.slide.walk import predict_slide
 from histokit.run.slide.work import SlideOptions, SlideWork
 from histokit.run.translators import load_with
 from histokit.run.whole import segment_whole
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".npy"}
+COLUMNS = ("image", "objects", "seconds")
+"""Of summary.csv."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class PredictOptions:
 
     Attributes:
         ref: method, preset, run folder or weights file.
-        inputs: images, slides, and folders of both.
+        inputs: images, slides, folders of both, patterns and manifests.
         out: output folder, made where it is missing.
         run: run folder or weights to take, where `ref` is only a method.
         runs: where run folders are looked for.
@@ -57,6 +67,8 @@ class PredictOptions:
         min_confidence: objects of a lower score are dropped.
         settings: that are read only after training, by name.
         strict: stop at the first image that fails.
+        resume: leave what is finished as it is.
+        shard: which of the images are worked on.
     """
 
     ref: str
@@ -73,6 +85,8 @@ class PredictOptions:
     device: str = "auto"
     precision: str = "auto"
     strict: bool = False
+    resume: bool = False
+    shard: Shard = field(default_factory=Shard)
 
 
 def predict(options: PredictOptions) -> Iterator[Event]:
@@ -80,6 +94,7 @@ def predict(options: PredictOptions) -> Iterator[Event]:
 
     Raises PartialFailure at the end when some images failed, DataError when all did; the others
     are written, and ``failures.json`` in the output folder names each failed one with its reason.
+    Raises RunBusy where another process works into the folder.
     """
     wrong = set(options.formats) - set(FORMATS)
     if wrong or not options.formats:
@@ -89,86 +104,108 @@ def predict(options: PredictOptions) -> Iterator[Event]:
         )
     if "parquet" in options.formats:
         require_parquet()
-    images = find_images(options.inputs, options.out)
-    slides = slides_of(images, preview=options.slides.preview)
+    if "ome-zarr" in options.formats:
+        require_zarr()
+    if options.slides.engine == "ray":
+        require_ray()
+    items = find_flat(options.inputs, options.out)
+    slides = slides_of([item.path for item in items], preview=options.slides.preview)
     require_folder(options.out)
+    with claimed(options.out, options.shard) as claim:
+        yield from _predict(options, items, slides, claim)
+
+
+def _predict(
+    options: PredictOptions, items: Sequence[Item], slides: set[Path], claim: Claim
+) -> Iterator[Event]:
     machine = open_machine(options.device, options.precision)
     trained = load_with(
         options.ref, machine, options.runs, run=options.run, settings=options.settings
     )
-    segmenter = segmenter_of(trained)
+    job = _Job(options, segmenter_of(trained), machine, trained, slides)
     yield Noted(trained.note)
-    factor, note = scale_factor(options.mpp, trained.card.get("mpp"))
-    if note and len(slides) < len(images):
-        yield Noted(note)
-    work = _slide_work(segmenter, options, machine, trained)
-    rows: list[dict[str, Any]] = []
-    lines: list[Line] = []
-    failures: list[dict[str, str]] = []
-    for number, path in enumerate(images, 1):
-        began = time.perf_counter()
-        try:
-            if path in slides:
-                count = yield from predict_slide(path, work)
-            else:
-                found, line = _one(segmenter, path, factor, options, machine, trained)
-                count = np.unique(found.ids[found.ids > 0]).size
-                lines += [line] if line.scores else []
-        except (DeviceError, ConfigError, DiskError):
-            raise
-        except HistokitError as error:
-            if options.strict:
-                raise
-            failures.append({"image": str(path), "reason": str(error)})
-            yield ItemFailed(path.name, number, len(images), str(error))
-            continue
-        seconds = time.perf_counter() - began
-        rows.append({"image": str(path), "objects": count, "seconds": round(seconds, 3)})
-        yield ItemDone(path.name, number, len(images), seconds, {"objects": float(count)})
-    _write_summary(options, rows, failures, trained, machine)
-    if lines:
-        yield Noted(in_words(write_ledger(options.out, lines)))
-    objects = sum(row["objects"] for row in rows)
-    yield Predicted(options.out, len(rows), len(failures), objects)
-    tell_failures(len(failures), len(images), options.out)
+    plain = [item for item in items if item.path not in slides]
+    for line in size_notes(plain, options.mpp, trained.card.get("mpp")):
+        yield Noted(line)
+    own = {"formats": sorted(options.formats), "min_confidence": options.min_confidence}
+    cohort = Cohort(
+        options.out,
+        items,
+        what_matters(options, machine, **job.settings, **own),
+        options.shard,
+        options.resume,
+        options.strict,
+        label=lambda item: item.path.name,
+    )
+    tally = yield from walk(cohort, job.one)
+    with claim.alone():
+        said = _write_tables(cohort, known(cohort, tally.states), trained, options, machine)
+    yield from map(Noted, said)
+    objects = sum(state.row["objects"] for state in tally.done)
+    yield Predicted(options.out, len(tally.done), tally.failed, objects, tally.skipped)
+    tell_failures(tally.failed, len(tally.states), options.out)
 
 
-def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
-    """The image files among the inputs and directly in the input folders, in natural order.
+@dataclass(frozen=True)
+class _Job:
+    """What is done with each image."""
 
-    Raises DataError where an input is missing, there is none, two images would get one output
-    name, or the output folder lies inside an input folder.
-    """
-    found: list[Path] = []
-    for path in inputs:
-        if path.is_dir():
-            if out.resolve().is_relative_to(path.resolve()):
-                raise DataError(
-                    f"the output folder {out} lies inside the input folder {path}",
-                    hint="choose an output folder outside it: -o FOLDER",
-                )
-            inside = (p for p in path.iterdir() if p.suffix.lower() in SUFFIXES | SLIDE_SUFFIXES)
-            found += sorted(p for p in inside if not p.name.startswith("."))
-        elif path.exists():
-            found.append(path)
+    options: PredictOptions
+    segmenter: Segmenter
+    machine: Machine
+    trained: Trained
+    slides: set[Path]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What outputs depend on of the method."""
+        return of_the_method(self.options, self.trained)
+
+    def one(self, item: Item) -> Generator[Event, None, Done]:
+        """Works on an image or slide."""
+        lines: dict[str, Any] = {}
+        if item.path in self.slides:
+            count = yield from predict_slide(item.path, self._slide_work(item))
         else:
-            raise DataError(f"there is no {path}", expected="an image or a folder of images")
-    if not found:
-        raise DataError(
-            "no images to work on",
-            expected="files ending in " + " ".join(sorted(SUFFIXES | SLIDE_SUFFIXES)),
-            found=", ".join(str(path) for path in inputs),
+            found, line = self._image(item)
+            count = np.unique(found.ids[found.ids > 0]).size
+            lines = asdict(line) if line.scores else {}
+        row = {"image": str(item.path), "objects": count}
+        return Done(row, {"objects": float(count)}, lines)
+
+    def _slide_work(self, item: Item) -> SlideWork:
+        options = self.options
+        return SlideWork(
+            segmenter=self.segmenter,
+            machine=self.machine,
+            card=self.trained.card,
+            out=options.out,
+            name=item.key,
+            mpp=item.mpp or options.mpp,
+            formats=options.formats,
+            windows=options.windows,
+            min_confidence=options.min_confidence,
+            options=slide_options(options.slides, item, resume=options.resume),
+            about=_about(options, self.trained),
+            settings=self.settings,
+            recipe=recipe_of(options, self.trained, self.machine),
         )
-    names: dict[str, Path] = {}
-    for path in found:
-        other = names.setdefault(path.stem.lower(), path)
-        if other is not path:
-            raise DataError(
-                "two images would be written under one name",
-                found=f"{other} and {path}",
-                hint="rename one, or predict them into different folders",
-            )
-    return found
+
+    def _image(self, item: Item) -> tuple[Instances, Line]:
+        options, card = self.options, self.trained.card
+        mpp = item.mpp or options.mpp
+        factor, _ = scale_factor(mpp, card.get("mpp"))
+        image = read_image(item.path)
+        whole = segment_whole(
+            self.segmenter, image, factor, self.machine, options.windows, options.min_confidence
+        )
+        line = line_of(item.path, whole.seen, whole.maps, whole.every, whole.instances)
+        names = tuple(card.get("classes", ()))
+        outputs = ImageOutputs(options.out, options.formats, names, _about(options, self.trained))
+        outputs.write_maps(item, whole.maps, factor)
+        known_mpp = mpp or (card.get("mpp") if factor == 1.0 else None)
+        outputs.write_objects(item, image, whole.instances, known_mpp)
+        return whole.instances, line
 
 
 def _about(options: PredictOptions, trained: Trained) -> dict[str, Any]:
@@ -177,59 +214,18 @@ def _about(options: PredictOptions, trained: Trained) -> dict[str, Any]:
     return {"method": trained.spec.name, "weights": weights, "windows": str(options.windows)}
 
 
-def _slide_work(
-    segmenter: Segmenter, options: PredictOptions, machine: Machine, trained: Trained
-) -> SlideWork:
-    return SlideWork(
-        segmenter=segmenter,
-        machine=machine,
-        card=trained.card,
-        out=options.out,
-        mpp=options.mpp,
-        formats=options.formats,
-        windows=options.windows,
-        min_confidence=options.min_confidence,
-        options=options.slides,
-        about=_about(options, trained),
-    )
-
-
-def _one(
-    segmenter: Segmenter,
-    path: Path,
-    factor: float,
+def _write_tables(
+    cohort: Cohort,
+    states: Sequence[State],
+    trained: Trained,
     options: PredictOptions,
     machine: Machine,
-    trained: Trained,
-) -> tuple[Instances, Line]:
-    image = read_image(path)
-    whole = segment_whole(
-        segmenter, image, factor, machine, options.windows, options.min_confidence
-    )
-    line = line_of(path, whole.seen, whole.maps, whole.every, whole.instances)
-    names = tuple(trained.card.get("classes", ()))
-    outputs = ImageOutputs(options.out, options.formats, names, _about(options, trained))
-    outputs.write_maps(path, whole.maps, factor)
-    mpp = options.mpp or (trained.card.get("mpp") if factor == 1.0 else None)
-    outputs.write_objects(path, image, whole.instances, mpp)
-    return whole.instances, line
-
-
-def _write_summary(
-    options: PredictOptions,
-    rows: Sequence[dict[str, Any]],
-    failures: Sequence[dict[str, str]],
-    trained: Trained,
-    machine: Machine,
-) -> None:
-    with (
-        atomic(options.out / "summary.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, ["image", "objects", "seconds"])
-        writer.writeheader()
-        writer.writerows(rows)
+) -> list[str]:
+    """Writes the tables of the folder and gives what is to be said of them."""
+    write_tables(options.out, COLUMNS, cohort.items, states)
     card = {key: trained.card.get(key) for key in ("method", "run", "digest", "mpp", "data")}
     provenance = {**environment(machine), "weights": card, "windows": str(options.windows)}
     write_json(options.out / "provenance.json", provenance)
-    write_failures(options.out, failures)
+    lines = [Line(**state.more) for state in states if state.more]
+    said = [in_words(write_ledger(options.out, lines))] if lines else []
+    return [*said, *left_lines(cohort.items, states)]

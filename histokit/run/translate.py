@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from histokit.errors import (
-    ConfigError,
-    ContractError,
-    DataError,
-    DeviceError,
-    HistokitError,
-    UsageError,
-)
+from histokit.errors import ContractError, DataError, UsageError
 from histokit.interfaces import Translator
-from histokit.io.files import DiskError, atomic, require_folder, write_json
+from histokit.io.files import DiskError, require_folder, write_json
 from histokit.io.images import read_image
 from histokit.io.pictures import SUFFIX, PictureFormat, write_picture
 from histokit.io.pyramid import SUFFIX as SLIDE_SUFFIX
 from histokit.io.pyramid import Compression
 from histokit.registry.methods import find_method
 from histokit.registry.refs import RUN_FILE, WEIGHTS, parse_ref
-from histokit.run.events import Event, ItemDone, ItemFailed, Noted, Translated
-from histokit.run.folder_work import scale_factor, slides_of, tell_failures, write_failures
+from histokit.run.cohort.claims import Claim, claimed
+from histokit.run.cohort.item import Item, output_path
+from histokit.run.cohort.shards import Shard
+from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
+from histokit.run.cohort.walk import FATAL, Cohort, Done, known, walk
+from histokit.run.events import Event, Noted, Translated
+from histokit.run.folder_work import (
+    of_the_method,
+    recipe_of,
+    scale_factor,
+    size_notes,
+    slide_options,
+    slides_of,
+    what_matters,
+)
 from histokit.run.infer import Windows
-from histokit.run.items import Item, find_items, output_path
+from histokit.run.items import find_items
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
 from histokit.run.provenance import environment
+from histokit.run.slide.cluster import require_ray
 from histokit.run.slide.sized import drawn_at
 from histokit.run.slide.translate import translate_slide
 from histokit.run.slide.work import SlideOptions, TranslationWork
@@ -41,8 +47,14 @@ from histokit.run.translate_image import Norm
 from histokit.run.translators import WINDOWS, load_with, shared_norms, translator_of
 from histokit.run.whole import translate_whole
 
+COLUMNS = ("image", "output", "windows", "seam", "seconds")
+"""Of summary.csv."""
 FADE = 32
 """Pixels around the tissue of a slide over which its translation fades into white."""
+AFTER = ", and their translations back"
+"""What is said of images that are resampled."""
+Made: TypeAlias = tuple[Path, int, float | None]
+"""What was written of an image, from how many windows, and its seam index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class TranslateOptions:
 
     Attributes:
         ref: method, ``method:preset``, run folder or weights file.
-        inputs: images, slides, folders, patterns and CSV tables of paths.
+        inputs: images, slides, folders, patterns and manifests.
         out: output folder, made where it is missing.
         run: run folder or weights to take, where `ref` is only a method.
         runs: where run folders are looked for.
@@ -63,6 +75,8 @@ class TranslateOptions:
         slides: what is asked of slides alone.
         settings: of a method that needs no training, by name; such as a reference image.
         strict: stop at the first image that fails.
+        resume: leave what is finished as it is.
+        shard: which of the images are worked on.
     """
 
     ref: str
@@ -80,15 +94,8 @@ class TranslateOptions:
     device: str = "auto"
     precision: str = "auto"
     strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    image: Path
-    output: Path
-    windows: int
-    seam: float | None
-    seconds: float
+    resume: bool = False
+    shard: Shard = field(default_factory=Shard)
 
 
 def sort_words(ref: str, words: Sequence[str]) -> tuple[str, Path | None, list[Path]]:
@@ -115,7 +122,7 @@ def sort_words(ref: str, words: Sequence[str]) -> tuple[str, Path | None, list[P
     if not inputs:
         raise UsageError(
             "nothing to translate",
-            expected="images, folders, patterns or a CSV table of paths",
+            expected="images, folders, patterns or a manifest",
             hint=f"histokit translate {ref} FOLDER -o OUT",
         )
     return ref, run, [Path(word).expanduser() for word in inputs]
@@ -127,117 +134,127 @@ def translate(options: TranslateOptions) -> Iterator[Event]:
 
     Raises PartialFailure at the end when some images failed, DataError when all did; the others
     are written, and ``failures.json`` in the output folder names each failed one with its reason.
+    Raises RunBusy where another process works into the folder.
     """
+    if options.slides.engine == "ray":
+        require_ray()
     items = find_items(options.inputs, options.out, [SUFFIX[options.format], SLIDE_SUFFIX])
     slides = slides_of([item.path for item in items], preview=options.slides.preview)
     require_folder(options.out)
+    with claimed(options.out, options.shard) as claim:
+        yield from _translate(options, items, slides, claim)
+
+
+def _translate(
+    options: TranslateOptions, items: Sequence[Item], slides: set[Path], claim: Claim
+) -> Iterator[Event]:
     machine = open_machine(options.device, options.precision)
     trained = load_with(
         options.ref, machine, options.runs, run=options.run, settings=options.settings
     )
-    translator = translator_of(trained)
+    job = _Job(options, translator_of(trained), machine, trained, slides)
     yield Noted(trained.note)
-    factor, note = scale_factor(
-        options.mpp, trained.card.get("mpp"), ", and their translations back"
+    plain = [item for item in items if item.path not in slides]
+    for line in size_notes(plain, options.mpp, trained.card.get("mpp"), AFTER):
+        yield Noted(line)
+    own = {"norm": options.norm, "format": options.format, "compression": options.compression}
+    settings = what_matters(options, machine, **job.settings, **own)
+    fatal = (*FATAL, ContractError)
+    cohort = Cohort(
+        options.out, items, settings, options.shard, options.resume, options.strict, fatal
     )
-    if note and len(slides) < len(items):
-        yield Noted(note)
-    norms = shared_norms(trained, options.norm)
-    origin = _origin(options, trained)
-    work = _slide_work(translator, options, machine, trained, norms, origin)
-    rows: list[_Row] = []
-    failures: list[dict[str, str]] = []
-    for number, item in enumerate(items, 1):
-        began = time.perf_counter()
-        try:
-            if item.path in slides:
-                row = yield from _slide(item, options.out, work)
-            else:
-                row = _one(translator, item, factor, options, machine, norms, origin)
-        except (DeviceError, ConfigError, ContractError, DiskError):
-            raise
-        except HistokitError as error:
-            if options.strict:
-                raise
-            failures.append({"image": str(item.path), "reason": str(error)})
-            yield ItemFailed(str(item.name), number, len(items), str(error))
-            continue
-        rows.append(row)
-        seconds = time.perf_counter() - began
-        shown = {} if row.seam is None else {"seam": row.seam}
-        yield ItemDone(str(item.name), number, len(items), seconds, shown)
-    _write_tables(options.out, rows, failures, {**environment(machine), **origin})
-    seams = [row.seam for row in rows if row.seam is not None]
+    tally = yield from walk(cohort, job.one)
+    with claim.alone():
+        states = known(cohort, tally.states)
+        write_tables(options.out, COLUMNS, items, states)
+        record = {**environment(machine), **job.origin}
+        write_json(options.out / "provenance.json", record)
+    yield from map(Noted, left_lines(items, states))
+    seams = [state.row["seam"] for state in tally.done if state.row["seam"] is not None]
     mean = sum(seams) / len(seams) if seams else None
-    yield Translated(options.out, len(rows), len(failures), mean, max(seams, default=None))
-    tell_failures(len(failures), len(items), options.out)
+    done, worst = len(tally.done), max(seams, default=None)
+    yield Translated(options.out, done, tally.failed, mean, worst, tally.skipped)
+    tell_failures(tally.failed, len(tally.states), options.out)
 
 
-def _origin(options: TranslateOptions, trained: Trained) -> dict[str, Any]:
-    """What every output says of where it comes from."""
-    card = {key: trained.card.get(key) for key in ("run", "digest", "mpp", "data")}
-    return {
-        "weights": {"method": trained.spec.name, "ref": options.ref, **card},
-        "settings": dict(options.settings),
-        "windows": str(options.windows),
-        "norm": options.norm,
-    }
+@dataclass(frozen=True)
+class _Job:
+    """What is done with each image."""
 
+    options: TranslateOptions
+    translator: Translator
+    machine: Machine
+    trained: Trained
+    slides: set[Path]
 
-def _one(
-    translator: Translator,
-    item: Item,
-    factor: float,
-    options: TranslateOptions,
-    machine: Machine,
-    norms: InstanceNorms | None,
-    origin: Mapping[str, Any],
-) -> _Row:
-    began = time.perf_counter()
-    try:
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What outputs depend on of the method."""
+        return of_the_method(self.options, self.trained)
+
+    @cached_property
+    def origin(self) -> dict[str, Any]:
+        """What every output says of where it comes from."""
+        options = self.options
+        card = {key: self.trained.card.get(key) for key in ("run", "digest", "mpp", "data")}
+        return {
+            "weights": {"method": self.trained.spec.name, "ref": options.ref, **card},
+            "settings": dict(options.settings),
+            "windows": str(options.windows),
+            "norm": options.norm,
+        }
+
+    @cached_property
+    def norms(self) -> InstanceNorms | None:
+        """The instance norms whose statistics an image shares."""
+        return shared_norms(self.trained, self.options.norm)
+
+    def one(self, item: Item) -> Generator[Event, None, Done]:
+        """Works on an image or slide. Raises DataError, with its path."""
+        try:
+            if item.path in self.slides:
+                output, windows, seam = yield from self._slide(item)
+            else:
+                output, windows, seam = self._image(item)
+        except DataError as error:
+            raise _naming(error, item.path) from error
+        seam = float(f"{seam:.4g}") if seam is not None and math.isfinite(seam) else None
+        row = {"image": str(item.path), "output": str(output), "windows": windows, "seam": seam}
+        return Done(row, {} if seam is None else {"seam": seam})
+
+    def _image(self, item: Item) -> Made:
+        options = self.options
+        mpp = item.mpp or options.mpp
+        factor, _ = scale_factor(mpp, self.trained.card.get("mpp"))
         image = read_image(item.path)
-        done = translate_whole(translator, image, factor, machine, options.windows, norms)
-    except DataError as error:
-        raise _naming(error, item.path) from error
-    path = output_path(options.out, item, SUFFIX[options.format])
-    seam = done.seam if done.seam is not None and math.isfinite(done.seam) else None
-    about = {"histokit": origin, "source": str(item.path), "seam": seam, "scale": factor}
-    write_picture(path, done.image, options.format, mpp=options.mpp, provenance=about)
-    seconds = round(time.perf_counter() - began, 3)
-    return _Row(item.path, path, done.windows, done.seam, seconds)
+        done = translate_whole(
+            self.translator, image, factor, self.machine, options.windows, self.norms
+        )
+        path = output_path(options.out, item, SUFFIX[options.format])
+        seam = done.seam if done.seam is not None and math.isfinite(done.seam) else None
+        about = {"histokit": self.origin, "source": str(item.path), "seam": seam, "scale": factor}
+        write_picture(path, done.image, options.format, mpp=mpp, provenance=about)
+        return path, done.windows, done.seam
 
-
-def _slide_work(
-    translator: Translator,
-    options: TranslateOptions,
-    machine: Machine,
-    trained: Trained,
-    norms: InstanceNorms | None,
-    origin: Mapping[str, Any],
-) -> TranslationWork:
-    return TranslationWork(
-        translator=translator,
-        machine=machine,
-        norms=norms,
-        expected=trained.card.get("mpp"),
-        mpp=options.mpp,
-        windows=options.windows,
-        compression=options.compression,
-        options=options.slides,
-        about={"histokit": origin},
-    )
-
-
-def _slide(item: Item, out: Path, work: TranslationWork) -> Generator[Event, None, _Row]:
-    began = time.perf_counter()
-    shown = drawn_at(out, str(item.name))
-    target = output_path(out, item, SLIDE_SUFFIX)
-    try:
+    def _slide(self, item: Item) -> Generator[Event, None, Made]:
+        options = self.options
+        work = TranslationWork(
+            translator=self.translator,
+            machine=self.machine,
+            norms=self.norms,
+            expected=self.trained.card.get("mpp"),
+            mpp=item.mpp or options.mpp,
+            windows=options.windows,
+            compression=options.compression,
+            options=slide_options(options.slides, item, resume=options.resume),
+            about={"histokit": self.origin},
+            settings=self.settings,
+            recipe=recipe_of(options, self.trained, self.machine),
+        )
+        shown = drawn_at(options.out, item.key)
+        target = output_path(options.out, item, SLIDE_SUFFIX)
         done = yield from translate_slide(item.path, target, work, shown)
-    except DataError as error:
-        raise _naming(error, item.path) from error
-    seconds = round(time.perf_counter() - began, 3)
-    return _Row(item.path, done.output, done.windows, done.seam, seconds)
+        return done.output, done.windows, done.seam
 
 
 def _naming(error: DataError, path: Path) -> DataError:
@@ -246,22 +263,3 @@ def _naming(error: DataError, path: Path) -> DataError:
         return error
     what = f"{path}: {error.what}"
     return DataError(what, expected=error.expected, found=error.found, hint=error.hint)
-
-
-def _write_tables(
-    out: Path,
-    rows: Sequence[_Row],
-    failures: Sequence[Mapping[str, str]],
-    provenance: Mapping[str, Any],
-) -> None:
-    with (
-        atomic(out / "summary.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.writer(handle)
-        writer.writerow(["image", "output", "windows", "seam", "seconds"])
-        for row in rows:
-            seam = "" if row.seam is None else f"{row.seam:.4g}"
-            writer.writerow([row.image, row.output, row.windows, seam, row.seconds])
-    write_json(out / "provenance.json", dict(provenance))
-    write_failures(out, failures)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 from histokit.data.colour import as_grey
 from histokit.errors import ContractError, DataError
 from histokit.interfaces import Translator
+from histokit.run.halving import in_batches
 from histokit.run.infer import LOWER, Windows
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.norms import InstanceNorms, sample_patches
@@ -139,20 +139,21 @@ def window_images(
         translator: in eval mode.
         cuts: the windows, uint8 [h w C] of one size.
         machine: where the network runs.
-        batch: windows that go through the network at once.
+        batch: windows that go through the network at once, or less: see `in_batches`.
         side: of the output.
         norms: that are held at what was measured.
-        lower: what to try when memory runs out.
+        lower: what to try when memory runs out with one window.
 
     Raises what `translate_image` raises.
     """
-    waiting = iter(cuts)
-    while some := list(islice(waiting, batch)):
+
+    def run(some: list[NDArray[np.uint8]]) -> object:
         if norms is not None:
             norms.begin()
-        with told_out_of_memory(lower):
-            output = _forward(translator, np.stack(some), machine)
-        yield from _checked(output, len(some), side)
+        return _forward(translator, np.stack(some), machine)
+
+    for count, output in in_batches(cuts, batch, run, machine, lower):
+        yield from _checked(output, count, side)
 
 
 @torch.inference_mode()

@@ -21,6 +21,8 @@ class Line:
 
 
 KILL = "tests/faults/test_kill.py"
+SLIDES = "tests/faults/test_kill_slides.py"
+KEPT = "tests/run/slide/test_kept.py"
 FULL = "tests/faults/test_disk_full.py"
 HOSTILE = "tests/faults/test_hostile.py"
 ODD = "tests/faults/test_odd_files.py"
@@ -38,9 +40,14 @@ TABLE = (
     Line(
         "1",
         "`kill -9` at a random moment of training, 50 times",
-        "the last good state is never lost; a resumed run is at most `--checkpoint-every` behind",
-        (f"{KILL}::test_a_training_killed_many_times_ends_as_if_it_never_was",),
-        "`--checkpoint-every` counts steps only, not minutes; going on is asked for by `--resume`",
+        "the last good state is never lost; a resumed run is at most `--checkpoint-every` steps "
+        "(200) or `--checkpoint-minutes` (10) behind, whichever is less",
+        (
+            f"{KILL}::test_a_training_killed_many_times_ends_as_if_it_never_was",
+            "tests/run/test_rhythm.py::test_a_slow_training_is_saved_before_its_steps_say_so",
+        ),
+        "the clock is looked at when losses are logged (`--log-every`, 10 steps); going on is "
+        "asked for by `--resume`",
     ),
     Line(
         "2",
@@ -58,9 +65,17 @@ TABLE = (
     Line(
         "3",
         "`kill -9` in the middle of a slide",
-        "the same command again goes on with the chunks that are missing",
-        (),
-        "a slide begins anew; nothing of it is kept until it is whole",
+        "the same command with `--resume` works out the blocks that are missing, one of them twice "
+        "at most; the files are the same byte for byte as without a stop",
+        (
+            f"{SLIDES}::test_a_slide_killed_twice_ends_as_if_it_never_was",
+            f"{KEPT}::test_a_stopped_slide_goes_on_and_ends_the_same",
+            f"{KEPT}::test_a_translation_goes_on_and_ends_the_same",
+            f"{KEPT}::test_blocks_of_something_else_are_not_used",
+            f"{KEPT}::test_a_damaged_block_is_worked_out_again",
+            f"{KEPT}::test_a_full_disk_stops_it_and_it_goes_on_later",
+        ),
+        "on a GPU the last bits of what is computed again are as sure as the GPU's own",
     ),
     Line(
         "4",
@@ -80,6 +95,8 @@ TABLE = (
         "stops within one write and names the file; old files whole, no half ones; goes on later",
         (
             f"{FULL}::test_the_old_file_stays_and_nothing_half",
+            f"{FULL}::test_a_model_that_is_exported_as_a_folder_is_whole_or_not_there",
+            f"{FULL}::test_an_import_is_refused_before_it_fills_the_disk",
             f"{FULL}::test_a_training_stops_keeps_its_state_and_goes_on",
             f"{FULL}::test_predictions_stop_at_once_and_the_good_ones_stay",
             "tests/io/test_stores.py::test_a_disk_that_fills_up_leaves_nothing",
@@ -124,9 +141,15 @@ TABLE = (
     Line(
         "9",
         "archives with `../`, links, devices, bombs",
-        "no archive is ever unpacked to disk",
-        (f"{SAFE}::test_no_file_runs_what_it_reads", f"{SAFE}::test_the_scan_sees_each_sin"),
-        "what a `.geojson.gz` or a spreadsheet unpacks to in memory has no limit",
+        "no archive is ever unpacked to disk; what one unpacks to in memory has a limit",
+        (
+            f"{SAFE}::test_no_file_runs_what_it_reads",
+            f"{SAFE}::test_the_scan_sees_each_sin",
+            "tests/io/test_limits.py::test_files_at_the_limit_are_read_and_beyond_refused",
+            "tests/io/test_limits.py::test_a_bomb_is_refused_before_it_is_in_memory",
+            "tests/run/test_exchange.py::test_too_large",
+        ),
+        "packed MATLAB and HDF5 files of data sets have no limit of ours",
     ),
     Line(
         "10",
@@ -143,6 +166,7 @@ TABLE = (
             "tests/run/test_translate.py::test_a_damaged_image_is_counted_and_the_rest_is_done",
             f"{INPUT}::test_an_image_without_its_mask",
             "tests/cli/test_data_import.py::test_bad_images_are_listed_and_end_with_5",
+            f"{WAYS}::test_one_bad_image_of_four_is_named_and_three_are_done",
         ),
     ),
     Line(
@@ -169,19 +193,27 @@ TABLE = (
     Line(
         "13",
         "out of memory",
-        "exit 6 and what to lower",
+        "inference: the batch is halved with the same result, then the window of an image, said "
+        "once, else exit 6 and what to lower; training: no step is half done, exit 6 with the "
+        "largest batch, by halves, that a step was seen to fit with",
         (
+            "tests/run/test_halving.py::test_batches_are_halved_once_for_all_images_and_the_result_is_that_of_one_by_one",
+            "tests/run/test_halving.py::test_a_window_that_is_too_much_is_halved_and_the_next_image_begins_anew",
+            "tests/run/test_halving.py::test_windows_that_cannot_be_smaller_end_with_what_to_lower",
+            "tests/run/test_halving.py::test_a_translation_is_that_of_one_by_one",
+            "tests/run/test_fitting.py::test_a_training_is_told_the_batch_and_keeps_its_state",
+            "tests/training/test_updater.py::test_memory_that_runs_out_halfway_changes_no_weight",
             f"{INPUT}::test_memory_that_runs_out_in_training",
             f"{INPUT}::test_memory_that_runs_out_in_prediction",
         ),
-        "the batch is not halved by itself; no dry run finds the largest that fits",
+        "windows of slides and of translations are not halved, nor are the patches on which a "
+        "translation measures its statistics; several processes are told no batch",
     ),
     Line(
         "14a",
         "the parent of loading processes is killed",
         "no process of the run is left",
         (f"{KILL}::test_loading_processes_do_not_outlive_their_parent",),
-        "kept where they are forked; those of a fork server (Linux from Python 3.14 on) stay",
     ),
     Line(
         "14",
@@ -196,9 +228,14 @@ TABLE = (
     Line(
         "15",
         "a reader that hangs",
-        "nothing waits for ever",
-        (f"{HOSTILE}::test_a_pipe_in_place_of_an_image_is_not_waited_for",),
-        "pipes are refused; a file system that does not answer is waited for",
+        "pipes are refused; an image that is not read in 300 s is named and the rest is done",
+        (
+            f"{HOSTILE}::test_a_pipe_in_place_of_an_image_is_not_waited_for",
+            "tests/io/test_patience.py::test_a_reader_that_hangs_is_given_up_and_others_go_on",
+            "tests/io/test_patience.py::test_the_image_is_named_and_the_rest_is_done",
+        ),
+        "slides, and files other than images and masks, are waited for; the thread that waits is "
+        "left behind, as no call of the system can be taken back",
     ),
     Line(
         "16",
@@ -290,8 +327,14 @@ TABLE = (
         "26",
         "paths with spaces, accents, line breaks, 255 bytes, links, relative, read-only input",
         "images are read and results written under such names, or the one image is named",
-        (f"{WAYS}::test_images_under_odd_paths",),
-        "tried for `predict` alone",
+        (
+            f"{WAYS}::test_predictions_under_odd_paths",
+            f"{WAYS}::test_translations_under_odd_paths",
+            f"{WAYS}::test_scores_under_odd_paths",
+            f"{WAYS}::test_a_training_under_odd_paths_goes_on_and_predicts",
+            f"{WAYS}::test_an_import_under_odd_paths",
+            f"{WAYS}::test_a_name_too_long_for_an_output_is_named",
+        ),
     ),
     Line(
         "27",
@@ -313,10 +356,13 @@ TABLE = (
     Line(
         "29",
         "closed stdout, full log disk, clock that jumps",
-        "a reader that left is no error",
-        ("tests/cli/test_app.py::test_a_reader_that_left_is_met_quietly",),
-        "log and states share a disk: where it is full the run stops (line 5); no test moves the "
-        "clock",
+        "a reader that left is no error; no duration, speed or result depends on the clock",
+        (
+            "tests/cli/test_app.py::test_a_reader_that_left_is_met_quietly",
+            "tests/faults/test_clock.py::test_a_training_does_not_mind",
+        ),
+        "log and states share a disk: where it is full the run stops (line 5); the newest run is "
+        "told by the name of its folder, which begins with the time",
     ),
     Line(
         "30",

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,18 @@ import torch
 from faults.victims import contents
 from histokit.errors import DataError
 from histokit.interfaces import Instances
+from histokit.io.bundles import write_bundle
 from histokit.io.checkpoints import load_state, save_state, save_weights
+from histokit.io.chunks import Chunks
 from histokit.io.files import DiskError, write_json
 from histokit.io.geojson import write_geojson
 from histokit.io.labels import write_label_tiff
 from histokit.io.pictures import write_picture
 from histokit.io.probabilities import write_probabilities
+from histokit.io.pyramid import ome_pyramid
 from histokit.io.runs import RunFolder
 from histokit.run.events import ItemDone, ItemFailed, Progress, Started
+from histokit.run.importing import import_dataset
 from histokit.run.predict import PredictOptions, predict
 from histokit.run.train import resume, train
 from toys import image, plan, trained
@@ -72,6 +77,22 @@ def square(number: int) -> np.ndarray:
     return noise(side * side).reshape(side, side)
 
 
+def bundle(path: Path, number: int) -> None:
+    """Weights of an exported model; their own file lies on a disk with room."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        weights = Path(elsewhere) / "w.safetensors"
+        with largest_file(resource.RLIM_INFINITY):
+            save_weights(weights, {"w": torch.from_numpy(noise(number))}, {})
+        write_bundle(path, weights, {}, "page")
+
+
+def slide(path: Path, number: int) -> None:
+    """A translated slide."""
+    side = int((number / 3) ** 0.5)
+    with ome_pyramid(path, (side, side), compression="deflate") as put:
+        put(0, 0, noise(3 * side * side).reshape(side, side, 3))
+
+
 def outlines(path: Path, number: int) -> None:
     objects = Instances(np.eye(4, dtype=np.int32), {}, {})
     write_geojson(path, objects, provenance={"note": noise(number // 2).tobytes().hex()})
@@ -86,6 +107,10 @@ WRITERS: dict[str, Callable[[Path, int], object]] = {
     "b.tif": lambda path, number: write_picture(path, square(number), "tiff"),
     "a.h5": lambda path, n: write_probabilities(path, NOISE.random((1, 8, n // 16)).astype("f4")),
     "a.geojson": outlines,
+    "a.geojson.gz": lambda path, number: outlines(path, 2 * number),
+    "000000.chunk": lambda path, number: Chunks(path.parent).write(0, {"a": noise(number)}),
+    "a.zip": bundle,
+    "a.ome.tif": slide,
 }
 
 
@@ -101,6 +126,27 @@ def test_the_old_file_stays_and_nothing_half(small, name):
     assert path.read_bytes() == before
     assert os.listdir(small) == [name]
     write(path, 20_000)
+
+
+def test_a_model_that_is_exported_as_a_folder_is_whole_or_not_there(small):
+    """Its weights come first."""
+    with pytest.raises(DiskError, match=r"cannot write .*weights\.safetensors"):
+        bundle(small / "model", 4 * ROOM)
+    assert os.listdir(small / "model") == []
+    bundle(small / "model", 10_000)
+    assert len(os.listdir(small / "model")) == 3
+
+
+@pytest.mark.parametrize("small", ["small disk"], indirect=True)
+def test_an_import_is_refused_before_it_fills_the_disk(small, pair):
+    """HDF5 may take the whole process down there."""
+    path = small / "a.h5"
+    path.write_bytes(b"old")
+    with pytest.raises(DataError, match="no room to write in") as caught:
+        list(import_dataset(pair[1], path, overwrite=True))
+    assert "MB free" in caught.value.found
+    assert path.read_bytes() == b"old"
+    assert os.listdir(small) == ["a.h5"]
 
 
 def test_a_name_that_cannot_be_is_the_fault_of_one_file_only(tmp_path):
@@ -132,7 +178,7 @@ def test_predictions_stop_at_once_and_the_good_ones_stay(tmp_path, monkeypatch):
         write_picture(tmp_path / "in" / f"{number}.png", image(40, 40, number), "png")
     events = predict(PredictOptions("otsu-hed", [tmp_path / "in"], tmp_path / "out", device="cpu"))
     next(event for event in events if isinstance(event, ItemDone))
-    before = sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    before = sorted((tmp_path / "out").glob("[!.]*/*"))
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -142,7 +188,7 @@ def test_predictions_stop_at_once_and_the_good_ones_stay(tmp_path, monkeypatch):
     with pytest.raises(DiskError, match="cannot write"):
         rest += events
     assert not [event for event in rest if isinstance(event, ItemFailed)]
-    assert sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file()) == before
+    assert sorted((tmp_path / "out").glob("[!.]*/*")) == before
     monkeypatch.undo()
     done = list(predict(PredictOptions("otsu-hed", [tmp_path / "in"], tmp_path / "out")))
     assert sum(isinstance(event, ItemDone) for event in done) == 3

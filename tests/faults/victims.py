@@ -37,11 +37,11 @@ class Life:
     The process is forked from a server that has imported everything, so it begins at once.
     """
 
-    def __init__(self, what: Callable[..., None], *args: Any) -> None:
+    def __init__(self, what: Callable[..., None], *args: Any, **more: Any) -> None:
         own = multiprocessing.get_context("forkserver")
         own.set_forkserver_preload(["histokit.run.train", "histokit_baselines"])
         self.told = own.RawValue("q", -1)
-        self.process: BaseProcess = own.Process(target=what, args=(self.told, *args))
+        self.process: BaseProcess = own.Process(target=what, args=(self.told, *args), kwargs=more)
         self.process.start()
 
     def reaches(self, number: int) -> bool:
@@ -96,11 +96,12 @@ def writing(told: Any, folder: Path) -> None:
         told.value = step
 
 
-def training(told: Any, plan: Any) -> None:
+def training(told: Any, plan: Any, start: str = "") -> None:
     """Trains by a plan; tells 0 when it begins, and each step. Loading processes are started as a
-    command starts them.
+    command of this Python starts them, or in the way that is given.
     """
-    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
+    ways = multiprocessing.get_all_start_methods()  # the default first
+    multiprocessing.set_start_method(start or ways[0], force=True)
     list(_followed(told, train(plan)))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from shapely.geometry import shape as shapely_shape
 
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
-from histokit.io.geojson import read_geojson, write_geojson
+from histokit.io.geojson import NAMESPACE, read_geojson, write_geojson
 
 maps = arrays(
     np.int32,
@@ -105,7 +105,8 @@ def test_properties_are_those_that_qupath_reads(tmp_path):
     assert third["properties"]["classification"]["name"] == "Class 9"
     assert "Probability" not in third["properties"]["measurements"]
     for feature in (first, second, third):
-        assert UUID(feature["id"])
+        text = json.dumps(feature["geometry"], separators=(",", ":"))
+        assert UUID(feature["id"]) == uuid5(NAMESPACE, text)
         colour = feature["properties"]["classification"]["color"]
         assert len(colour) == 3
         assert all(0 <= level <= 255 for level in colour)

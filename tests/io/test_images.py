@@ -216,6 +216,17 @@ def test_broken_exif_neither_warns_nor_hides_the_image(path):
     assert read_image(file).shape in ((24, 37, 3), (37, 24, 3))
 
 
+def test_a_broken_colour_profile_of_a_png_is_not_spoken_of(path, capsys, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])  # else pytest's would take the remark
+    file = saved(path("a.png"), RGB)
+    data = file.read_bytes()
+    chunk = b"iCCPx\0\0" + zlib.compress(b"no profile")
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    file.write_bytes(data[:33] + chunk + data[33:])  # behind the header
+    np.testing.assert_array_equal(read_image(file), RGB)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib"])
 def test_planar_tiff_is_moved_to_the_end(path, compression):
     planes = np.moveaxis(RGB, 2, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -14,6 +14,7 @@ from histokit.errors import ContractError
 from histokit.io.slides import View
 from histokit.run.slide.ahead import ahead
 from histokit.run.slide.plan import Block, SlidePlan
+from histokit.run.slide.turns import turns
 from histokit.tiling.grid import Window, mirrored
 from histokit.tiling.stitch import Blend, Stitcher
 
@@ -29,35 +30,41 @@ class Network:
 
     Attributes:
         run: gives the output of each window [h w channels], float32 [K side side], in their order.
+        batch: windows that go through at once.
         channels: of the windows.
+        outputs: channels K of the outputs.
         blend: how the outputs of windows overlap.
         blank: the values [K] of a window that does not run, as there is no tissue near; made of
             the lowest and the highest values in the block.
     """
 
     run: Callable[[Iterable[Pixels]], Iterator[Values]]
+    batch: int
     channels: int
+    outputs: int
     blend: Blend
     blank: Callable[[Values, Values], Values]
 
 
 def block_outputs(
-    plan: SlidePlan, network: Network, kept_bytes: int
+    plan: SlidePlan, network: Network, kept_bytes: int, blocks: Sequence[Block]
 ) -> Generator[tuple[Block, Values], None, None]:
-    """Each block with the blended outputs of its region, float32 [K h w].
+    """Each of some blocks with the blended outputs of its region, float32 [K h w].
 
-    Windows, weights and blending are those of the whole view. The next block is read, and its
-    windows run, while one is in use.
+    Windows, weights and blending are those of the whole view, and the outputs are the same bit
+    for bit whichever other blocks are asked for. The next block is read, and its windows run,
+    while one is in use.
 
     Args:
         plan: of the slide.
         network: what runs.
         kept_bytes: memory for outputs that a later block needs too.
+        blocks: those of the plan that are wanted, in its order.
 
     Raises what `network` raises.
     """
     work = _Windows(plan, network, kept_bytes)
-    read = ahead((block, work.image(block)) for block in plan.blocks)
+    read = ahead((block, work.image(block)) for block in blocks)
     try:
         yield from ahead((image[0], work.outputs(*image)) for image in read)
     finally:
@@ -107,20 +114,17 @@ def _reach(spans: Iterable[range], size: int) -> tuple[int, int]:
 
 @final
 class _Windows:
-    """Runs windows, and keeps what later blocks need as far as its memory goes."""
+    """Runs windows in their turns, and keeps what later blocks need as far as its memory goes."""
 
     def __init__(self, plan: SlidePlan, network: Network, kept_bytes: int) -> None:
         self._plan = plan
         self._network = network
-        self._free = kept_bytes
+        self._turns = turns(plan, kept_bytes // (4 * network.outputs * plan.windows.output**2))
         self._kept: dict[int, Values] = {}
-        self._uses = _uses(plan)
 
     def image(self, block: Block) -> _Image:
         """The pixels of all windows of a block."""
-        numbers = (n for n in self._plan.layout(block)[1] if n in self._plan.live)
-        windows = (self._plan.windows[number] for number in numbers)
-        return read_windows(self._plan.view, windows, self._network.channels)
+        return self._read(n for n in self._plan.layout(block)[1] if n in self._plan.live)
 
     def outputs(self, block: Block, image: _Image) -> Values:
         """The blended outputs of a block's region."""
@@ -128,7 +132,7 @@ class _Windows:
         live = [n for n in numbers if n in self._plan.live]
         places = {number: place for place, number in enumerate(numbers)}
         begun: tuple[Stitcher, Values, Values] | None = None
-        for number, values in self._each(live, image):
+        for number, values in self._each(block, live, image):
             low, high = values.min(axis=(1, 2)), values.max(axis=(1, 2))
             if begun is None:
                 begun = Stitcher(layout, len(values), self._network.blend), low, high
@@ -144,32 +148,42 @@ class _Windows:
             stitcher.add(places[number], filled)
         return stitcher.result()
 
-    def _each(self, live: list[int], image: _Image) -> Iterator[tuple[int, Values]]:
+    def _each(self, block: Block, live: list[int], image: _Image) -> Iterator[tuple[int, Values]]:
         """The output of each window, in the order of their numbers."""
-        new = [number for number in live if number not in self._kept]
-        cuts = (image.cut(self._plan.windows[number]) for number in new)
-        fresh = self._network.run(cuts)
+        last = self._turns.last
+        self._kept = {n: kept for n, kept in self._kept.items() if last[n] >= block.number}
+        new = self._turns.fresh[block.number]
+        fresh = self._run(new, image)
         for number in live:
-            self._uses[number] -= 1
-            values = self._kept[number] if number in self._kept else next(fresh)
-            self._keep(number, values)
+            if number in new:
+                _, values = next(fresh)
+                self._keep(number, values, block.number, block.number)
+            else:
+                values = self._stayed(number, block.number)
             yield number, values
 
-    def _keep(self, number: int, values: Values) -> None:
-        """Keeps an output while a later block wants it and there is room."""
-        if number in self._kept:
-            if not self._uses[number]:
-                self._free += self._kept.pop(number).nbytes
-        elif self._uses[number] and values.nbytes <= self._free:
+    def _stayed(self, number: int, block: int) -> Values:
+        """The output of a window that ran for an earlier block."""
+        if number not in self._kept:
+            self._run_again(number, block)
+        return self._kept.pop(number) if self._turns.last[number] == block else self._kept[number]
+
+    def _run_again(self, number: int, block: int) -> None:
+        """Runs the batch of a window that ran in another process, or before a stop, and keeps what
+        stayed of it for a block and later ones.
+        """
+        batch = self._turns.together(number, self._network.batch)
+        for each, values in self._run(batch, self._read(batch)):
+            self._keep(each, values, self._turns.home[number], block)
+
+    def _run(self, numbers: Sequence[int], image: _Image) -> Iterator[tuple[int, Values]]:
+        cuts = (image.cut(self._plan.windows[number]) for number in numbers)
+        return zip(numbers, self._network.run(cuts), strict=True)
+
+    def _read(self, numbers: Iterable[int]) -> _Image:
+        windows = (self._plan.windows[number] for number in numbers)
+        return read_windows(self._plan.view, windows, self._network.channels)
+
+    def _keep(self, number: int, values: Values, home: int, block: int) -> None:
+        if self._turns.stays(number, home, block):
             self._kept[number] = values.copy()
-            self._free -= values.nbytes
-
-
-def _uses(plan: SlidePlan) -> dict[int, int]:
-    """How many blocks want each window that runs."""
-    uses = dict.fromkeys(plan.live, 0)
-    for block in plan.blocks:
-        for number in plan.layout(block)[1]:
-            if number in uses:
-                uses[number] += 1
-    return uses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import final
 
 import numpy as np
@@ -21,9 +21,11 @@ def block_maps(
     segmenter: Segmenter,
     machine: Machine,
     windows: Windows,
+    outputs: int,
     kept_bytes: int,
+    blocks: Sequence[Block],
 ) -> Generator[tuple[Block, Maps], None, None]:
-    """Each block with the blended maps of its region, on the CPU, with a batch of one.
+    """Each of some blocks with the blended maps of its region, on the CPU, with a batch of one.
 
     The maps of a region are what `segment_image` would give there. Where no window runs, as there
     is no tissue near, each channel has what speaks most for background in the block: its lowest
@@ -34,18 +36,27 @@ def block_maps(
         segmenter: in eval mode.
         machine: where the network runs.
         windows: how the view was cut.
+        outputs: channels of the maps.
         kept_bytes: memory for outputs that a later block needs too.
+        blocks: those of the plan that are wanted, in its order.
 
     Raises what `segment_image` raises.
     """
     maps = _WindowMaps(segmenter, machine, windows.batch, plan.windows.output)
-    network = Network(maps.run, segmenter.channels, segmenter.blend, maps.blank)
-    outputs = block_outputs(plan, network, kept_bytes)
+    network = Network(
+        run=maps.run,
+        batch=windows.batch,
+        channels=segmenter.channels,
+        outputs=outputs,
+        blend=segmenter.blend,
+        blank=maps.blank,
+    )
+    found = block_outputs(plan, network, kept_bytes, blocks)
     try:
-        for block, values in outputs:
+        for block, values in found:
             yield block, maps.layout.split(values)
     finally:
-        outputs.close()
+        found.close()
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import final
 
 import numpy as np
@@ -21,19 +22,23 @@ class Progress:
 
     Args:
         plan: of the slide.
+        before: numbers of those that were worked out before; they say nothing of the pace.
     """
 
-    def __init__(self, plan: SlidePlan) -> None:
+    def __init__(self, plan: SlidePlan, before: Collection[int] = ()) -> None:
         self._plan = plan
+        self._before = before
         self._covered = Tissue(np.zeros_like(plan.tissue.mask))
-        self._blocks = 0
+        self._blocks = self._new = 0
         self._pixels = 0
         self._began = self._told = time.perf_counter()
 
     def add(self, block: Block) -> None:
         """Says that a block is done."""
         self._blocks += 1
-        self._pixels += block.shape[0] * block.shape[1]
+        if block.number not in self._before:
+            self._new += 1
+            self._pixels += block.shape[0] * block.shape[1]
         self._covered.within(*block.core, self._plan.size)[...] = True
 
     def line(self, extra: str = "") -> str:
@@ -43,7 +48,7 @@ class Progress:
             return ""
         self._told = now
         seconds, total = now - self._began, len(self._plan.blocks)
-        left = seconds / max(self._blocks, 1) * (total - self._blocks)
+        left = seconds / max(self._new, 1) * (total - self._blocks)
         return (
             f"{self._plan.view.slide.path.name}: block {self._blocks} of {total}, {extra}"
             f"{self._pixels / 1e6 / seconds:.2f} Mpx/s, {left / 60:.0f} min left"

