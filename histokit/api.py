@@ -13,7 +13,7 @@ For example::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.config.run import RunConfig
-from histokit.errors import DataError, PartialFailure, UsageError
+from histokit.errors import DataError, PartialFailure
 from histokit.interfaces import Instances
 from histokit.report.data import Report
 from histokit.run.evaluate import evaluate as evaluation
-from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.typed import typed_options
 from histokit.run.events import Evaluated, Event, Finished
 from histokit.run.folder_work import scale_factor
 from histokit.run.infer import Windows, probabilities
@@ -82,20 +82,28 @@ class Model:
         self.note = trained.note
 
     def predict(
-        self, image: NDArray[np.uint8], *, mpp: float | None = None, windows: Windows | None = None
+        self,
+        image: NDArray[np.uint8],
+        *,
+        mpp: float | None = None,
+        window: int | None = None,
+        overlap: int | None = None,
+        batch: int = 1,
     ) -> Prediction:
         """The objects of an image of any size, as `histokit predict` finds them in a file.
 
         Args:
             image: uint8 [H W 3] RGB.
             mpp: its micrometres a pixel; None takes it as those of the weights.
-            windows: how it is cut.
+            window: side of a window in pixels; None for the default of the command.
+            overlap: of windows in pixels; None for the default of the command.
+            batch: windows through the network at once.
 
         Raises UsageError where the method does not segment, DataError for another kind of array.
         """
         segmenter = segmenter_of(self._trained)
         factor, _ = scale_factor(mpp, self.mpp)
-        cut = windows or Windows()
+        cut = Windows().given(window, overlap, batch)
         found = segment_whole(segmenter, _rgb(image), factor, self._machine, cut)
         return Prediction(found.instances, probabilities(found.maps))
 
@@ -105,7 +113,9 @@ class Model:
         *,
         mpp: float | None = None,
         norm: Norm = "image",
-        windows: Windows = WINDOWS,
+        window: int | None = None,
+        overlap: int | None = None,
+        batch: int = 1,
     ) -> NDArray[np.uint8]:
         """The translation of an image of any size, as `histokit translate` writes it to a file.
 
@@ -113,7 +123,9 @@ class Model:
             image: uint8 [H W 3] RGB.
             mpp: its micrometres a pixel; None takes it as those of the weights.
             norm: whose statistics instance norms use: the image's or each window's own.
-            windows: how it is cut.
+            window: side of a window in pixels; None for the default of the command.
+            overlap: of windows in pixels; None for the default of the command.
+            batch: windows through the network at once.
 
         Returns:
             uint8 [H W 3], or [H W] from a translator into grey.
@@ -123,7 +135,8 @@ class Model:
         translator = translator_of(self._trained)
         factor, _ = scale_factor(mpp, self.mpp)
         norms = shared_norms(self._trained, norm)
-        done = translate_whole(translator, _rgb(image), factor, self._machine, windows, norms)
+        cut = WINDOWS.given(window, overlap, batch)
+        done = translate_whole(translator, _rgb(image), factor, self._machine, cut, norms)
         return done.image
 
 
@@ -210,21 +223,14 @@ def evaluate(ref: Path | str = "", *, watch: Watch | None = None, **options: Any
     Args:
         ref: method, ``method:preset``, run folder or weights file.
         watch: is told what happens.
-        options: fields of `histokit.run.evaluation.options.EvalOptions`, such as ``target="tnbc"``.
+        options: by the names of the options with underscores, such as ``target="tnbc"``,
+            ``perturb="blur,jpeg"``; ``set`` is a mapping.
 
-    Raises UsageError for an unknown option, PartialFailure after the report is written when
+    Raises UnknownName for an unknown option, PartialFailure after the report is written when
     images failed.
     """
-    known = {field.name for field in fields(EvalOptions)} - {"ref"}
-    strange = sorted(set(options) - known)
-    if strange:
-        raise UsageError(
-            f"evaluate has no option {', '.join(strange)}", expected=", ".join(sorted(known))
-        )
-    paths = {"out", "run", "runs", "data_root", "predictions"} & options.keys()
-    given: dict[str, Any] = dict(options)
-    given.update({name: Path(given[name]) for name in paths if given[name] is not None})
-    return _last(evaluation(EvalOptions(str(ref), **given)), Evaluated, watch).report
+    asked = typed_options(str(ref), options)
+    return _last(evaluation(asked), Evaluated, watch).report
 
 
 def _last(events: Iterator[Event], kind: type[Kind], watch: Watch | None) -> Kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,16 @@ from safetensors.numpy import load_file
 
 import histokit as hk
 from command import histokit, pair
+from histokit.data.perturb import Perturbations
 from histokit.data.synth_he import SynthHE
-from histokit.errors import ConfigError, DataError, UsageError
+from histokit.errors import ConfigError, DataError, UnknownName, UsageError
 from histokit.io.images import read_image
 from histokit.io.pictures import write_picture
+from histokit.run.evaluation.options import EvalOptions
+from histokit.run.evaluation.typed import WORDS, typed_options
 from histokit.run.events import Finished
+from histokit.run.infer import Windows
+from typed import options
 
 __all__ = ["histokit", "pair"]
 STEPS = {"network": "unet-small", "tile": 32, "batch": 2, "steps": 2, "device": "cpu"}
@@ -48,11 +54,35 @@ def test_training_and_scoring_equal_the_commands(histokit, pair, tmp_path):
     assert {row["metric"]: row["mean"] for row in scored["metrics"]} == means
 
 
+def test_words_of_eval_are_those_of_the_command():
+    dashed = {f"--{name.replace('_', '-')}" for name in WORDS}
+    assert dashed == options("eval") - {"--json", "--no-stains", "--no-download", "--help"}
+
+
+def test_words_of_eval_reach_what_they_are_of(tmp_path):
+    usual, found = typed_options("x", {}), typed_options(
+        "x",
+        {
+            "window": 96, "batch": 2, "perturb": "blur,jpeg", "levels": 3, "norm": "tile",
+            "set": {"reference": "y.png"}, "resnet": "w.pt", "split": "0.5,0.25,0.25",
+            "out": str(tmp_path), "tails": 0, "overlap": None,
+        },
+    )  # fmt: skip
+    assert usual == EvalOptions("x")
+    assert (found.windows, found.translation.windows) == (Windows(96, 64, 2), Windows(96, 128, 2))
+    assert found.perturb == Perturbations(("blur", "jpeg"), 3, 0)
+    assert found.translation.settings == {"reference": "y.png"}
+    assert (found.translation.norm, found.translation.networks.resnet) == ("tile", Path("w.pt"))
+    assert (found.split, found.out, found.tails) == ((0.5, 0.25, 0.25), tmp_path, 0)
+
+
 def test_a_prediction_equals_the_file_of_the_command(histokit, image, tmp_path):
     histokit("predict", "mani:nuclei-he", "in.png", "--mpp", "0.5", "--device", "cpu")
     (written,) = (tmp_path / "predictions" / "labels").glob("*.tif")
     found = hk.load("mani:nuclei-he", device="cpu").predict(image, mpp=0.5)
     np.testing.assert_array_equal(found.ids, tifffile.imread(written))
+    short = hk.predict("mani:nuclei-he", image, mpp=0.5, window=512)
+    np.testing.assert_array_equal(short.ids, found.ids)
     assert found.probabilities.shape == (1, 192, 192)
     assert found.ids.max() > 0
 
@@ -73,7 +103,7 @@ def test_the_names_are_there_without_torch():
 def test_wrong_words_and_wrong_arrays_are_told(image, tmp_path):
     with pytest.raises(ConfigError, match="batchh"):
         hk.train("source-only", source="synth-he", batchh=2, runs=tmp_path)
-    with pytest.raises(UsageError, match="no option targt"):
+    with pytest.raises(UnknownName, match="did you mean target"):
         hk.evaluate("otsu-hed", targt="synth-he")
     model = hk.load("otsu-hed", device="cpu")
     for wrong in (image[..., 0], image.astype(np.float32), image[:0], "in.png"):

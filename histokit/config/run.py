@@ -44,6 +44,14 @@ class RunConfig(BaseModel):
     )
     devices: int = Field(1, ge=1, description="Processes on this machine, one a device.")
     nodes: int = Field(1, ge=1, description="Machines.")
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        "auto",
+        description="How several processes train together: ddp, each with all weights; fsdp, each "
+        "with a part of them (for methods with one optimiser, such as source-only); auto is ddp.",
+    )
+    sync_batchnorm: bool = Field(
+        False, description="Batch normalisation by the statistics of all processes."
+    )
     threads: int = Field(0, ge=0, description="CPU threads for torch; 0 takes all cores.")
     workers: int = Field(
         -1, ge=-1, description="Processes that load data; -1 is 0 on the CPU, 4 on a GPU."
@@ -75,6 +83,9 @@ class RunConfig(BaseModel):
     )
     val_every: int = Field(200, ge=1, description="Steps between validations.")
     checkpoint_every: int = Field(200, ge=1, description="Steps between saved states.")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="Minutes after which the state is saved before that."
+    )
     log_every: int = Field(10, ge=1, description="Steps between logged losses.")
     mpp: float | None = Field(
         None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
 from collections.abc import Iterator
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import final
 
 import torch
@@ -61,7 +65,23 @@ def _loader(
         persistent_workers=workers > 0,
         prefetch_factor=(1 if one_by_one else AHEAD) if workers else None,
         generator=torch.Generator(),  # else a new loader would move the global generator
+        worker_init_fn=_end_with_parent,
     )
+
+
+def _end_with_parent(_: int) -> None:
+    """Lets a loading process end as soon as the one that trains is gone, however it went. Torch
+    looks at the parent of the process alone, which may be a fork server that lives on.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)  # the main thread may be anywhere in a decoder
+
+    Thread(target=watch, name="end with parent", daemon=True).start()
 
 
 def _is_death(error: Exception) -> bool:

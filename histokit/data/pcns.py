@@ -32,13 +32,13 @@ from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
 from histokit.io.decode import read_raster
 from histokit.io.images import read_image, read_mask
+from histokit.io.limits import MAX_TEXT, bounded
 
 CROP, MASK = "_crop", "_labeled_mask_corrected"
 README = re.compile(r"(pan-cancer-nuclei-seg.*readme|pcns_crosswalk)\.txt(\.gz)?", re.IGNORECASE)
 HEAD = "patch-id,"
 PATIENT = re.compile(r"TCGA-\w{2}-\w{4}")
 LISTS = ("tcia_split.csv",)
-MOST_BYTES = 1 << 24
 GZIP = b"\x1f\x8b"
 
 
@@ -171,7 +171,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as handle:
             opener = gzip.open if handle.read(2) == GZIP else open
         with opener(path, "rb") as handle:
-            return handle.read(MOST_BYTES).decode("utf-8")
+            return bounded(path, handle, MAX_TEXT).decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise _bad_readme(path, f"{type(error).__name__}: {error}") from error
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from histokit.errors import DataError
+from histokit.io.limits import MAX_SHEET, bounded
 
-MOST_BYTES = 1 << 24
 FIRST_SHEET, WORDS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
 DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 """What zipfile raises on a file that is damaged, locked (RuntimeError) or packed in a way that it
@@ -49,10 +49,10 @@ def _cell(path: Path, cell: ElementTree.Element, words: list[str]) -> str:
 
 def _xml(path: Path, book: zipfile.ZipFile, name: str) -> ElementTree.Element:
     with book.open(name) as handle:
-        text = handle.read(MOST_BYTES + 1)
+        text = bounded(path, handle, MAX_SHEET)
     bare = text.replace(b"\0", b"")  # UTF-16 hides the words between zeros
-    if len(text) > MOST_BYTES or b"<!DOCTYPE" in bare or b"<!ENTITY" in bare:
-        raise _broken(path, "a huge sheet, a document type or an entity, which may hide an attack")
+    if b"<!DOCTYPE" in bare or b"<!ENTITY" in bare:
+        raise _broken(path, "a document type or an entity, which may hide an attack")
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

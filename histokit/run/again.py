@@ -208,8 +208,10 @@ def compare(done: Again) -> str:
 
 def _files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in NEVER_EQUAL:
-            yield str(path.relative_to(folder))
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.is_file() and not hidden and name.name not in NEVER_EQUAL:
+            yield str(name)
 
 
 def _bytes(path: Path) -> str:

@@ -78,28 +78,33 @@ class ItemDone:
 
 @dataclass(frozen=True, slots=True)
 class ItemFailed:
-    """One image could not be done; the others go on."""
+    """One image could not be done; the others go on. `attempts` counts how often it was tried."""
 
     key: str
     number: int
     total: int
     reason: str
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """Prediction is over: the output folder and the counts."""
+    """Prediction is over: the output folder and the counts; `skipped` of those that are done were
+    done before.
+    """
 
     out: Path
     done: int
     failed: int
     objects: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
     """Translation is over: the output folder, the counts, and the seam index over the images that
-    took several windows (mean and largest; None where there is none).
+    took several windows (mean and largest; None where there is none). `skipped` of those that are
+    done were done before.
     """
 
     out: Path
@@ -107,6 +112,7 @@ class Translated:
     failed: int
     seam: float | None
     worst_seam: float | None
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

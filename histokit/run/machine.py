@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
 
-from histokit.errors import DeviceError
+from histokit.errors import DeviceError, UsageError
+from histokit.run.room import Room
+
+PATIENCE = timedelta(hours=1)
+"""How long a process waits for the others; the first validates while they wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a command runs: device, number format and the processes that share the work."""
+    """Where a command runs: device, number format, the processes that share the work, and what
+    was found to fit in memory; `sharded` where each process keeps only a part of the weights.
+    """
 
     fabric: Fabric
     precision: str
+    room: Room = field(default_factory=Room, compare=False, repr=False)
+    sharded: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -55,8 +66,34 @@ class Machine:
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of `value` over all processes."""
-        reduced = self.fabric.all_reduce(value, reduce_op="mean")
-        return reduced if isinstance(reduced, Tensor) else value
+        if self.world == 1:
+            return value
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total / self.world
+
+    def means(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The mean of each value over the processes that have it. All processes must ask."""
+        found = self.gathered(dict(values))
+        names = dict.fromkeys(name for own in found for name in own)
+        have = {name: [own[name] for own in found if name in own] for name in names}
+        return {name: sum(all_) / len(all_) for name, all_ in have.items()}
+
+    def anywhere(self, so: bool) -> bool:
+        """Whether something is so in any process. All processes must ask."""
+        if self.world == 1:
+            return so
+        return bool(self.mean(torch.tensor([float(so)], device=self.device)) > 0)
+
+    def share(self, networks: Iterable[nn.Module]) -> None:
+        """Gives every process the weights and buffers that the first has."""
+        if self.world == 1:
+            return
+        for network in networks:
+            for tensor in (*network.parameters(), *network.buffers()):
+                sent = tensor.detach().contiguous()
+                torch.distributed.broadcast(sent, 0)
+                tensor.data.copy_(sent)
 
     def gathered(self, value: Any) -> list[Any]:
         """The `value` of every process, by rank: tensors on the CPU and plain values, in any
@@ -70,10 +107,17 @@ class Machine:
         torch.distributed.all_gather_object(parcels, packed.getvalue())
         return [torch.load(io.BytesIO(parcel), weights_only=True) for parcel in parcels]
 
+    def end_others(self) -> None:
+        """Kills the processes that this one started, where they do not end by themselves."""
+        for process in getattr(self.fabric.strategy.launcher, "procs", ()):
+            if process.poll() is None:
+                process.kill()
+
     def describe(self) -> str:
         """Device, format and processes in words."""
         name = torch.cuda.get_device_name(self.device) if self.on_gpu else cpu_name()
-        processes = f", {self.world} processes" if self.world > 1 else ""
+        how = " with a part of the weights each" if self.sharded else ""
+        processes = f", {self.world} processes{how}" if self.world > 1 else ""
         return f"{name} ({self.precision}{processes})"
 
 
@@ -83,12 +127,14 @@ def open_machine(
     *,
     devices: int = 1,
     nodes: int = 1,
+    strategy: str = "auto",
     threads: int = 0,
 ) -> Machine:
     """The machine that the settings ask for, launched.
 
     Under ``torchrun`` the numbers of processes and of machines come from its environment.
-    Raises DeviceError when CUDA is asked for and absent.
+    Raises DeviceError when there is no CUDA, or are not as many GPUs, as is asked for, and
+    UsageError when one process is to keep a part of the weights.
     """
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
@@ -103,16 +149,47 @@ def open_machine(
         precision = "bf16" if kind == "cuda" and torch.cuda.is_bf16_supported() else "32"
     name = {"32": "32-true", "bf16": "bf16-mixed"}[precision]
     devices, nodes = launched(devices, nodes)
-    torch.set_num_threads(threads or free_threads(devices))
+    several = devices * nodes > 1
+    _require_devices(kind, devices)
+    _require_several(strategy, several)
+    own_threads = threads or free_threads(devices)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=kind,
         devices=devices,
         num_nodes=nodes,
         precision=name,  # type: ignore[arg-type]  # Fabric types this as a literal
-        strategy="ddp" if devices * nodes > 1 else "auto",
+        strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
     )
     fabric.launch()
-    return Machine(fabric, name)
+    torch.set_num_threads(own_threads)  # after Fabric, which shares out the cores on its own
+    return Machine(fabric, name, sharded=strategy == "fsdp")
+
+
+def _require_devices(kind: str, devices: int) -> None:
+    there = torch.cuda.device_count()
+    if kind == "cuda" and devices > there:
+        raise DeviceError(
+            f"{devices} GPUs were asked for",
+            expected=f"at most {there} processes on this machine, one a GPU",
+            found=f"--devices {devices}",
+            hint=f"--devices {there}, or --device cpu",
+        )
+
+
+def _require_several(strategy: str, several: bool) -> None:
+    if strategy == "fsdp" and not several:
+        raise UsageError(
+            "one process cannot spread weights over several",
+            expected="--strategy fsdp with --devices or --nodes above 1, or under torchrun",
+            hint="leave out --strategy",
+        )
+
+
+def speaks() -> bool:
+    """Whether this process is the one that tells: the first, or the only one."""
+    there = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not there or torch.distributed.get_rank() == 0
 
 
 def launched(devices: int, nodes: int) -> tuple[int, int]:

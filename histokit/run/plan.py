@@ -21,6 +21,9 @@ from histokit.registry.methods import find_method, find_preset
 from histokit.registry.networks import find_network
 from histokit.registry.refs import parse_pool
 
+LATER = ("strategy", "sync_batchnorm")
+"""Settings that there were not when runs were first made, which are known again by their digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
@@ -42,7 +45,10 @@ class RunPlan:
 
     def digest(self) -> str:
         """A hash of everything that can change the result."""
-        ignored = {"runs", "repeats", "tensorboard", "workers", "log_every", "checkpoint_every"}
+        ignored = {"runs", "repeats", "tensorboard", "workers", "log_every"}
+        ignored |= {"checkpoint_every", "checkpoint_minutes"}
+        defaults = {name: RunConfig.model_fields[name].default for name in LATER}
+        ignored |= {name for name, usual in defaults.items() if getattr(self.run, name) == usual}
         run = self.run.model_dump(mode="json", exclude=ignored)
         value = [self.spec.name, self.config.model_dump(mode="json"), run]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from histokit.data.feeds import Feeds
-from histokit.errors import HistokitError, Interrupted, NonFiniteLoss
+from histokit.errors import DeviceError, HistokitError, Interrupted, NonFiniteLoss
 from histokit.interfaces import Method
 from histokit.io.checkpoints import load_newest, save_state, save_weights
 from histokit.io.files import read_json, write_json, write_text
@@ -21,20 +21,25 @@ from histokit.run.cards import model_card, weights_card
 from histokit.run.context import context_of
 from histokit.run.domains import Domain
 from histokit.run.events import Event, Finished, Noted, Started, Validated
+from histokit.run.fitting import memory_hint, with_batch
 from histokit.run.hasten import hasten
 from histokit.run.inputs import labels_read, open_domains, open_feeds
-from histokit.run.machine import Machine, told_out_of_memory
+from histokit.run.machine import Machine
 from histokit.run.meter import Meter
 from histokit.run.models import networks_of, weights_of
 from histokit.run.plan import RunPlan
 from histokit.run.planned import narrow_windows, settled
 from histokit.run.provenance import environment
+from histokit.run.rhythm import Rhythm
 from histokit.run.signals import Stop, stop_on_request
-from histokit.run.state import require_whole, restore, state_of
+from histokit.run.spreading import spread_weights
+from histokit.run.state import own_of, require_whole, restore, state_of
 from histokit.run.tensorboard import Scalars, tensorboard
 from histokit.run.validate import mean_dice, to_validate
+from histokit.training.batchnorm import synchronise_batchnorm
 from histokit.training.loop import Step, fit
 from histokit.training.seed import generator_state, seed_everything
+from histokit.training.sharding import whole
 
 FAILED = "failed.ckpt"
 """State saved when a loss was not finite."""
@@ -60,6 +65,10 @@ class Session:
     best: dict[str, Any] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     step: int = 0
+    rhythm: Rhythm = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rhythm = Rhythm(self.plan.run.checkpoint_minutes)
 
     @classmethod
     def begin(cls, plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> Session:
@@ -76,11 +85,13 @@ class Session:
         context = context_of(plan, machine, domains)
         method: Method = plan.spec.load().build(plan.config, context)
         notes += narrow_windows(method, context.tile)
-        hasten(
-            networks_of(method.stateful()).values(),
-            channels_last=plan.run.channels_last,
-            compiled=plan.run.compile,
-        )
+        networks = networks_of(method.stateful()).values()
+        machine.share(networks)
+        if plan.run.sync_batchnorm and machine.world > 1:
+            synchronise_batchnorm(networks)
+        hasten(networks, channels_last=plan.run.channels_last, compiled=plan.run.compile)
+        if machine.sharded:
+            spread_weights(plan.spec, method, machine)
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = open_feeds(plan, machine, domains)
         if machine.rank == 0:
@@ -123,7 +134,8 @@ class Session:
             return nullcontext()
         return tensorboard(self.run.path / "tensorboard", start=self.step)
 
-    def _steps(self, total: int, stop: Stop, draw: Scalars | None) -> Iterator[Event]:
+    def _trained(self) -> Iterator[Step]:
+        """The steps. Raises DeviceError, with a batch that fits, where memory runs out in one."""
         how = self.plan.run
         look = gcd(GPU_CHECK, how.log_every, how.val_every, how.checkpoint_every)
         records = fit(
@@ -133,8 +145,20 @@ class Session:
             restore=self._restore if self.restored is not None else None,
             autocast=self.machine.autocast,
             check_every=look if self.machine.on_gpu else 1,
+            anywhere=self.machine.anywhere,
         )
-        for record in records:
+        try:
+            with memory_hint():
+                yield from records
+        except DeviceError as error:
+            if self.machine.world > 1:  # the other processes would not try
+                raise
+            context = (self.method.phases(), self.feeds.open, self.step, self.machine.autocast)
+            raise with_batch(error, *context) from error.__cause__
+
+    def _steps(self, total: int, stop: Stop, draw: Scalars | None) -> Iterator[Event]:
+        how = self.plan.run
+        for record in self._trained():
             self.step = record.step
             self.meter.add(record)
             last = record.step == total
@@ -143,25 +167,33 @@ class Session:
             if record.step % how.val_every == 0 or last:
                 with self.meter.paused():
                     yield from self._validated(last, draw)
-            reason = self._asked_to_stop(stop)
-            if record.step % how.checkpoint_every == 0 or last or reason:
+            reason, late = self._agreed(stop)
+            if record.step % how.checkpoint_every == 0 or last or reason or late:
                 with self.meter.paused():
                     self._save_state()
             if reason and not last:
                 raise self._interrupted(reason)
 
-    def _asked_to_stop(self, stop: Stop) -> str:
-        """The signal that asked, or nothing. Several processes compare notes when they log, so
-        that all of them stop after the same step.
+    def _agreed(self, stop: Stop) -> tuple[str, bool]:
+        """The signal that asked to stop, or nothing; and whether it is time to save.
+
+        Several processes compare notes when they look at the losses, so that all of them stop and
+        save after the same step. It is never time to save between logs: a GPU's losses may not be
+        looked at yet.
         """
+        logged = self.step % self.plan.run.log_every == 0
+        late = logged and self.rhythm.late
         if self.machine.world == 1:
-            return stop.reason
-        if self.step % self.plan.run.log_every:
-            return ""
-        return next(filter(None, self.machine.gathered(stop.reason)), "")
+            return stop.reason, late
+        looked = logged or not self.machine.on_gpu
+        if not looked or not self.machine.anywhere(bool(stop.reason) or late):
+            return "", False
+        notes = self.machine.gathered((stop.reason, late))
+        return next((reason for reason, _ in notes if reason), ""), any(save for _, save in notes)
 
     def _logged(self, record: Step, draw: Scalars | None) -> Iterator[Event]:
-        losses = {name: float(value.detach()) for name, value in record.losses.items()}
+        own = {name: float(value.detach()) for name, value in record.losses.items()}
+        losses = self.machine.means(own)
         progress = self.meter.progress(record, losses)
         if draw is not None:
             draw(record.step, record.phase, losses)
@@ -177,8 +209,12 @@ class Session:
                 yield self._said(Noted(text, warning=True))
 
     def _validated(self, last: bool, draw: Scalars | None) -> Iterator[Event]:
-        """Measures, and keeps the weights where they are the best of the last phase."""
-        if self.machine.rank != 0:
+        """Measures, and keeps the weights where they are the best of the last phase.
+
+        The first process alone does so, unless each has only a part of the weights: then all walk
+        through the same images, and the first tells.
+        """
+        if self.machine.rank != 0 and not self.machine.sharded:
             self.machine.fabric.barrier()
             return
         selection = self.plan.run.selection
@@ -194,7 +230,8 @@ class Session:
         if score is not None:
             if draw is not None:
                 draw(self.step, "validation", {what: score})
-            self.run.add_metrics(self.step, "validation", {what: score})
+            if self.machine.rank == 0:
+                self.run.add_metrics(self.step, "validation", {what: score})
             yield self._said(Validated(self.step, what, score, better))
         self.machine.fabric.barrier()
 
@@ -207,7 +244,7 @@ class Session:
         self._mode(training=False)
         score = mean_dice(segmenter, domain, domain.part("val"), self.machine)
         self._mode(training=True)
-        return score, what
+        return self.machine.gathered(score)[0] if self.machine.sharded else score, what
 
     def _mode(self, *, training: bool) -> None:
         for network in networks_of(self.method.stateful()).values():
@@ -221,23 +258,27 @@ class Session:
             self.run.event("resumed", step=self.step)
 
     def _save_state(self) -> None:
+        several = self.machine.world > 1
         generators = self.machine.gathered(generator_state())
+        own = self.machine.gathered(own_of(self.method) if self.machine.rank else {})
+        state = state_of(self.method, self.step, self.best, generators, own if several else ())
         if self.machine.rank == 0:
-            state = state_of(self.method, self.step, self.best, generators)
             save_state(self.run.last, state, previous=self.run.previous)
             self.run.write_state(status="running", step=self.step, best=self.best)
+        self.rhythm.saved()
         self.machine.fabric.barrier()
 
     def _keep_weights(self) -> None:
         self._mode(training=False)
         card = weights_card(self.plan, self.run, self.method, self.machine, self.domains, self.best)
         self._mode(training=True)
-        weights: dict[str, Tensor] = weights_of(self.method.stateful())
-        save_weights(self.run.best, weights, card)
-        write_json(self.run.best.with_suffix(".json"), card)
+        weights: dict[str, Tensor] = whole(weights_of(self.method.stateful()))
+        if self.machine.rank == 0:
+            save_weights(self.run.best, weights, card)
+            write_json(self.run.best.with_suffix(".json"), card)
 
     def _finish(self, total: int, seconds: float) -> Iterator[Event]:
-        if total == 0 and self.machine.rank == 0:
+        if total == 0 and (self.machine.rank == 0 or self.machine.sharded):
             self.best = {"step": 0, "score": None, "what": ""}
             self._keep_weights()
         if self.machine.rank == 0:
@@ -259,15 +300,20 @@ class Session:
         )
 
     def _failed(self, error: NonFiniteLoss) -> NonFiniteLoss:
-        """The error with the place of the saved state. The last good state is left as it is."""
+        """The error with the place of the saved state. The last good state is left as it is.
+
+        Of several processes the first saves, and adds the place to what it tells.
+        """
         saved = self.run.last.with_name(FAILED)
+        state = state_of(self.method, self.step, self.best, [generator_state()])
+        if self.machine.rank != 0:
+            return error
         try:
-            state = state_of(self.method, self.step, self.best, [generator_state()])
             save_state(saved, {**state, "reason": str(error)})
         except HistokitError:
             saved = self.run.last  # the weights themselves are no longer finite
-        place = f"{error.found}; state saved in {saved}"
-        return NonFiniteLoss(error.what, expected=error.expected, found=place, hint=error.hint)
+        place = "; ".join(filter(None, (error.found, f"state saved in {saved}")))
+        return type(error)(error.what, expected=error.expected, found=place, hint=error.hint)
 
     def _said(self, event: Event) -> Event:
         if self.machine.rank == 0:
@@ -293,11 +339,6 @@ def _write_beginning(
     write_json(run.path / "split.json", split)
     write_json(run.environment, {**around, "target_labels": labels_read(plan)})
     run.event("started", device=machine.describe())
-
-
-def memory_hint() -> AbstractContextManager[None]:
-    """Tells what to lower where training runs out of memory."""
-    return told_out_of_memory("lower --batch or --tile, or use --precision bf16")
 
 
 def _in_words(event: Event) -> str:

@@ -163,13 +163,13 @@ def _plan(
 
 def _finish(cell: Cell, known: RunFolder | None) -> Generator[Event, None, RunFolder]:
     """Brings a cell to its end from wherever it stands; gives its run folder."""
-    run = known if known is not None and known.last.exists() else None
-    if run is None:
+    run = known
+    if run is None or not (_finished(run) or run.last.exists()):
         for event in train(cell.plan):
             yield event
             if isinstance(event, Finished):
                 run = RunFolder(event.run)
-    elif run.state().get("status") != "finished":
+    elif not _finished(run):
         yield from resume(run.path)
     if run is None:
         raise DataError(f"the training of {cell} left no run folder")
@@ -180,6 +180,10 @@ def _finish(cell: Cell, known: RunFolder | None) -> Generator[Event, None, RunFo
     if not (run.report / TABLE).is_file():
         raise DataError(f"{run.path} was not scored", expected=str(run.report / TABLE))
     return run
+
+
+def _finished(run: RunFolder) -> bool:
+    return run.state().get("status") == "finished"
 
 
 def _score(cell: Cell, run: RunFolder) -> Iterator[Event]:

@@ -52,20 +52,40 @@ def test_cards_are_told_with_memory_and_bf16() -> None:
     assert check.found == "Card 9, 80 GiB, bf16"
 
 
-def test_a_torch_that_does_not_import_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install torch"),
+        (OSError("libcudart.so: cannot open"), "pip install --force-reinstall torch"),
+        (RuntimeError("torch._C is not\nthere"), "pip install --force-reinstall torch"),
+    ],
+    ids=["absent", "no library", "half"],
+)
+def test_a_torch_that_does_not_import_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, hint: str
+) -> None:
     def refuse(name: str) -> Any:
-        raise OSError("libcudart.so: cannot open")
+        raise error
 
     monkeypatch.setattr(doctor, "import_module", refuse)
     result = typed()
     assert result.exit_code == 7
-    assert "pip install torch" in result.stderr
-    assert "libcudart" in result.stdout
+    assert hint in result.stderr
+    assert " ".join(str(error).split()) in result.stdout
 
 
-def test_a_driver_that_raises_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_of_a_torch_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "import_module", lambda name: SimpleNamespace())
+    (check,) = doctor._torch()
+    assert (check.status, "__version__" in check.found) == ("problem", True)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("driver too old"), AttributeError("_cuda_init")])
+def test_a_driver_that_raises_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def refuse() -> bool:
-        raise RuntimeError("driver too old")
+        raise error
 
     torch = SimpleNamespace(
         __version__="2", get_num_threads=lambda: 1, cuda=SimpleNamespace(is_available=refuse)

@@ -10,11 +10,12 @@ from histokit.cli import lines, schema
 from histokit.config.files import load_file
 from histokit.errors import UnknownName
 from histokit.run import events
+from histokit.run.bench import Benched
 from histokit.run.importing import Copying, Imported
 from histokit.run.profile import Profiled
 from schemas import require_valid
 
-SHOWN = [*get_args(events.Event), Copying, Imported, Profiled]
+SHOWN = [*get_args(events.Event), Benched, Copying, Imported, Profiled]
 """Every event that a verb shows."""
 jsonschema = pytest.importorskip("jsonschema")
 

@@ -105,12 +105,39 @@ def test_the_plugin_of_the_guide_keeps_its_promises(dark, histokit):
         histokit(*shlex.split(line)[1:])
 
 
-@pytest.mark.parametrize("line", [line for line in typed_in(GUIDE) if "dark" not in line])
-def test_the_commands_of_the_guide_are_commands(line):
-    words = shlex.split(line)[1:]
+@pytest.mark.parametrize(
+    "line",
+    [line for page in PAGES for line in typed_in(page.read_text("utf-8")) if "dark" not in line],
+)
+def test_the_commands_of_the_pages_are_commands(line):
+    words = shlex.split(line.partition("  #")[0])[1:]
     check(
         [word.replace("my-seg", "source-only") if words[0] == "train" else word for word in words]
     )
+
+
+def test_what_is_installed_by_the_pages_is_there():
+    root = DOCS.parents[1]
+    text = (DOCS / "first-run.md").read_text(encoding="utf-8")
+    folders = re.findall(r"-e (\S+)", text) + re.findall(r"`(plugins/[\w-]+)`", text)
+    assert {folder.name for folder in root.glob("plugins/*/")} - {"__pycache__"} == {
+        Path(folder).name for folder in folders if folder != "."
+    }
+    for folder in folders:
+        assert (root / folder / "pyproject.toml").is_file(), folder
+
+
+def test_each_paper_is_told_whole():
+    prose = (DOCS / "methods.md").read_text(encoding="utf-8")
+    papers = re.split(r"^### ", re.split(r"^## ", prose, flags=re.MULTILINE)[1], flags=re.MULTILINE)
+    told = {re.match(r"`([\w-]+)`", one)[1]: one for one in papers[1:]}
+    assert set(told) == {"mani", "fdloss", "mdcl", "syndiff-pl", "ostrich"}
+    for name, text in told.items():
+        for what in ("Paper", "Needs", "Expect", "How long"):
+            assert f"- **{what}.** " in text, f"{name} lacks {what}"
+        cited = re.search(r"(?:arXiv:?|eprint\s*=\s*\{)([\d.]+\d)", find_method(name).reference)
+        assert cited[1] in text
+        assert f"histokit train {name} " in text
 
 
 def test_what_the_pages_tell_of_exists():

@@ -13,6 +13,12 @@ import pytest
 
 PACKAGE = "histokit-example-classics"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "third-party" / PACKAGE
+COMPLETE = {
+    "_HISTOKIT_COMPLETE": "complete_bash",
+    "COMP_WORDS": "histokit train distance-",
+    "COMP_CWORD": "2",
+}
+"""What a shell asks after ``histokit train distance-`` and the tab key."""
 SMALL = ("--tile", "32", "--batch", "2", "--device", "cpu", "--threads", "1")
 
 
@@ -27,13 +33,13 @@ def environment(tmp_path):
     here = sysconfig.get_paths()["purelib"]
     (site / "outer.pth").write_text(f"import site; site.addsitedir({here!r})\n")
 
-    def run(*words: str, code: int = 0) -> str:
+    def run(*words: str, code: int = 0, **more: str) -> str:
         done = subprocess.run(
             [str(python), "-m", *map(str, words)],
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **more},
             check=False,
         )
         assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
@@ -55,6 +61,7 @@ def test_it_comes_works_and_goes(environment, pair, tmp_path):
     offers = json.loads(python("histokit", "plugins", "list", "--json"))["offers"]
     ours = {o["name"]: o["version"] for o in offers if o["distribution"] == PACKAGE}
     assert ours == {"colour-transfer": "0.1.0", "distance-map": "0.1.0"}
+    assert python("histokit", **COMPLETE).split() == ["distance-map"]
 
     images = Path(pair[1].partition(":")[2]) / "images"
     python("histokit", "train", "distance-map", *pair[:2], *pair[4:], "--steps", "150", *SMALL)
@@ -72,5 +79,6 @@ def test_it_comes_works_and_goes(environment, pair, tmp_path):
     python("pip", "uninstall", "-q", "-y", PACKAGE)
     assert {path.name for path in python.site.iterdir()} == before
     python("histokit", "methods", "info", "distance-map", code=2)
+    assert python("histokit", **COMPLETE).split() == []
     left = json.loads(python("histokit", "plugins", "list", "--json"))["offers"]
     assert not [o for o in left if o["distribution"] == PACKAGE]

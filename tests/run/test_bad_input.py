@@ -110,7 +110,7 @@ def test_images_that_cannot_be_told_apart_or_are_not_there(here, breast, tmp_pat
     ("inputs", "words"),
     [
         ("nowhere", ("there is no nowhere", "expected: an image or a folder")),
-        ("empty", ("no images to work on", "expected: files ending in", "found: empty")),
+        ("empty", ("no images in empty", "expected: files ending in")),
     ],
 )
 def test_no_images(here, tmp_path, inputs, words):

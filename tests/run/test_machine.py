@@ -7,8 +7,15 @@ import os
 import pytest
 import torch
 
-from histokit.errors import DeviceError
-from histokit.run.machine import cores, free_threads, launched, open_machine, told_out_of_memory
+from histokit.errors import DeviceError, UsageError
+from histokit.run.machine import (
+    cores,
+    free_threads,
+    launched,
+    open_machine,
+    speaks,
+    told_out_of_memory,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +71,22 @@ def test_one_process_is_its_own_company():
     assert (machine.rank, machine.world) == (0, 1)
     assert machine.gathered({"a": 1}) == [{"a": 1}]
     assert torch.equal(machine.mean(torch.ones(3)), torch.ones(3))
+    assert machine.means({"a": 2.0}) == {"a": 2.0}
+    assert (machine.anywhere(True), machine.anywhere(False)) == (True, False)
+    assert speaks()
+
+
+def test_more_processes_than_gpus_are_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(DeviceError, match="--devices 2"):
+        open_machine("cuda", devices=8)
+
+
+def test_one_process_has_nobody_to_spread_weights_over():
+    with pytest.raises(UsageError, match="leave out --strategy"):
+        open_machine("cpu", strategy="fsdp")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from histokit.errors import ConfigError, UsageError
@@ -10,6 +13,10 @@ from histokit.io.runs import RunFolder
 from histokit.run.plan import make_plan, plan_of_run, require_data
 
 DATA = {"source": "synth-he@breast", "target": "synth-he@kidney"}
+NOT_IN_THE_DIGEST = {
+    "runs", "repeats", "tensorboard", "workers", "log_every", "checkpoint_every",
+    "checkpoint_minutes", "strategy", "sync_batchnorm",
+}  # fmt: skip
 
 
 def _mani(**run):
@@ -47,7 +54,7 @@ def test_all_wrong_settings_are_told_at_once():
     "change",
     [
         {"runs": "elsewhere"}, {"repeats": 3}, {"tensorboard": True}, {"log_every": 1},
-        {"checkpoint_every": 7}, {"workers": 5},
+        {"checkpoint_every": 7}, {"checkpoint_minutes": 1.5}, {"workers": 5},
     ],
 )  # fmt: skip
 def test_the_digest_ignores_what_cannot_change_the_result(change):
@@ -59,11 +66,22 @@ def test_the_digest_ignores_what_cannot_change_the_result(change):
     [
         {"seed": 1}, {"split_seed": 1}, {"split": "0.6,0.2,0.2"}, {"selection": "last"},
         {"val_every": 7}, {"precision": "32"}, {"devices": 2}, {"mpp": 0.5}, {"threads": 1},
-        {"deterministic": True}, {"source": "synth-he@colon"},
+        {"deterministic": True}, {"source": "synth-he@colon"}, {"sync_batchnorm": True},
+        {"strategy": "fsdp"},
     ],
 )  # fmt: skip
 def test_the_digest_sees_what_can(change):
     assert _mani(**change).digest() != _mani().digest()
+
+
+def test_settings_that_came_later_leave_the_digest_as_it_was():
+    """It is worked out here from what runs were made of before there were these settings."""
+    plan = _mani()
+    shared = plan.run.model_dump(mode="json")
+    early = {name: value for name, value in shared.items() if name not in NOT_IN_THE_DIGEST}
+    value = [plan.spec.name, plan.config.model_dump(mode="json"), early]
+    text = json.dumps(value, sort_keys=True).encode()
+    assert plan.digest() == hashlib.sha256(text).hexdigest()
 
 
 def test_the_digest_sees_the_method_and_its_settings():

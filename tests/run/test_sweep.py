@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from histokit.errors import DataError, Interrupted, PartialFailure, UnknownName, UsageError
-from histokit.io.runs import RunFolder
+from histokit.io.runs import RunFolder, list_runs
 from histokit.metrics.table import ImageScore, write_per_image_csv
 from histokit.run import sweep as module
 from histokit.run.events import Finished, Noted
@@ -89,6 +89,19 @@ def test_every_cell_is_done_once_and_never_again(tmp_path, fakes):
     assert [call for call in fakes.calls[8:] if call.startswith("train")] == [
         "train oracle 0", "train oracle 1",
     ]  # fmt: skip
+
+
+def test_a_finished_cell_without_its_state_is_not_trained_again(tmp_path, fakes):
+    fakes.broken = {"train dann 0": DataError("no nuclei"), "eval source-only 0": DataError("gone")}
+    first = grid(tmp_path, seeds=1)
+    finish(first)
+    for run in list_runs(tmp_path / "runs"):
+        run.last.unlink()
+    fakes.broken, fakes.calls = {}, []
+    again = grid(tmp_path, seeds=1)
+    finish(again)
+    assert fakes.calls == ["eval source-only 0", "train dann 0", "eval dann 0"]
+    assert sorted(again.done) == [0, 1]
 
 
 def test_a_failed_cell_is_reported_and_tried_again(tmp_path, fakes):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -95,21 +92,3 @@ def test_dry_run_shows_origins_and_trains_nothing(histokit, pair, tmp_path):
     assert settings["batch"] == {"value": 3, "origin": "--set"}
     assert settings["network"] == {"value": "unet-small", "origin": "preset cpu"}
     assert not (tmp_path / "runs").exists()
-
-
-def test_two_processes_share_one_run(pair, tmp_path):
-    """Two gloo processes on the CPU: the gradient is the mean over both, files come from one."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    args = ["train", "source-only", *pair[:2], *TINY, "--steps", "3", "--threads", "1", "--json"]
-    done = subprocess.run(
-        [*launch, "-m", "histokit", *args],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert json.loads((folder / "state.json").read_text())["status"] == "finished"
-    assert json.loads((folder / "env.json").read_text())["world"] == 2

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from histokit.errors import Interrupted
 from histokit.run import train as module
-from histokit.run.events import Progress, Started
 from toys import plan
 
-SESSIONS = []
+SESSIONS: list[module.Session] = []
 LONG = {"steps": 4, "adabn_steps": 4}
 
 
@@ -31,38 +30,43 @@ def _watch():
     module.Session.begin = watched
 
 
-def _digest():
-    """Of all parameters, buffers left out: each process has its own batch statistics."""
+def _interrupt(rank):
+    """Asks the last process alone to stop after the second step of the second training."""
+    agreed = module.Session._agreed
+
+    def asked(session, stop):
+        if rank == 1 and session.step == 2 and len(SESSIONS) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return agreed(session, stop)
+
+    module.Session._agreed = asked
+
+
+def _digests():
+    """Of all parameters, and of all buffers: each process has its own batch statistics."""
     network = SESSIONS[-1].method.stateful()["network"]
-    values = [p.detach().numpy().tobytes() for p in network.parameters()]
-    return hashlib.sha256(b"".join(values)).hexdigest()
-
-
-def _stopped(settings, rank):
-    """Trains until the last process alone is asked to stop; gives the run folder and the step."""
-    try:
-        for event in module.train(settings):
-            if isinstance(event, Started):
-                run = event.run
-            if isinstance(event, Progress) and event.step == 2 and rank == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-    except Interrupted:
-        return run, SESSIONS[-1].step
-    raise SystemExit("it did not stop")
+    return [
+        hashlib.sha256(b"".join(v.detach().numpy().tobytes() for v in values)).hexdigest()
+        for values in (network.parameters(), network.buffers())
+    ]
 
 
 def main(folder, source, target):
-    _watch()
     rank = int(os.environ["RANK"])
+    _watch()
+    _interrupt(rank)
     settings = plan(
         "adabn", ("", source, "", target), folder / "runs", log_every=2, val_every=4,
         checkpoint_every=8, method_values=LONG,
     )  # fmt: skip
     list(module.train(settings))
-    straight = _digest()
-    run, step = _stopped(settings, rank)
+    straight = _digests()
+    try:
+        list(module.train(settings))
+    except (Interrupted, SystemExit):  # the first tells that it stopped, the second ends
+        run, step = SESSIONS[-1].run.path, SESSIONS[-1].step
     list(module.resume(run))
-    found = {"straight": straight, "resumed": _digest(), "step": step, "run": str(run)}
+    found = {"straight": straight, "resumed": _digests(), "step": step, "run": str(run)}
     (folder / f"rank{rank}.json").write_text(json.dumps(found))
 
 

@@ -9,11 +9,13 @@ from histokit.interfaces import Instances, Maps, Segmenter, Sizes
 from histokit.nn.nnunet.head import SemanticHead
 from histokit_syndiff_pl.segmenters import Agreeing, Translated, common
 
+ANY = Sizes()
+
 
 class Fixed(Segmenter):
     """Gives the same logits [K] everywhere, or the image itself as a logit."""
 
-    def __init__(self, logits=None, activation="softmax", sizes=Sizes()):  # noqa: B008
+    def __init__(self, logits=None, activation="softmax", sizes=ANY):
         self._logits, self._activation, self._sizes = logits, activation, sizes
 
     @property
