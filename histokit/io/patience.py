@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TimeIsUp
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar, final
 
 from histokit.errors import DataError
 
@@ -17,21 +19,56 @@ PATIENCE = 300.0
 Result = TypeVar("Result")
 
 
+@final
+class _Reader:
+    """A thread that reads for others, one call after another; a daemon, as no call of the system
+    can be taken back.
+    """
+
+    idle: ClassVar[list[_Reader]] = []
+    """Those with nothing to do; a new thread for each file would cost more than a small image."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        Thread(target=self._work, name="histokit reader", daemon=True).start()
+
+    def ask(self, read: Callable[[], Result]) -> Future[Result]:
+        """What `read` will give or raise."""
+        future: Future[Result] = Future()
+        self._asked.put((future, read))
+        return future
+
+    def _work(self) -> None:
+        while True:
+            future, read = self._asked.get()
+            try:
+                result = read()
+            except BaseException as error:
+                self.idle.append(self)
+                future.set_exception(error)
+                del error
+            else:
+                self.idle.append(self)
+                future.set_result(result)
+                del result
+            del future, read  # no image is kept while nothing is asked
+
+
+if hasattr(os, "register_at_fork"):  # threads stay behind in the parent
+    os.register_at_fork(after_in_child=_Reader.idle.clear)
+
+
 def answered(path: Path, read: Callable[[], Result]) -> Result:
     """What `read` gives or raises. Raises DataError, naming `path`, after `PATIENCE`.
 
-    It runs in a thread of its own, as no call of the system can be taken back: where a disk does
-    not answer, the thread is left behind and ends with the process.
+    It runs in another thread. Where a disk does not answer, that thread is left behind and ends
+    with the process.
     """
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(read())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=run, name=f"read {path.name}", daemon=True).start()
+    try:
+        reader = _Reader.idle.pop()
+    except IndexError:
+        reader = _Reader()
+    future = reader.ask(read)
     try:
         return future.result(PATIENCE)
     except TimeIsUp as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
+import os
 import threading
 import time
 
@@ -82,3 +84,18 @@ def test_what_reading_raises_is_raised(tmp_path, kind):
 
     with pytest.raises(kind, match="it is broken"):
         answered(tmp_path, read)
+
+
+def test_one_thread_reads_one_file_after_another(tmp_path):
+    readers = {answered(tmp_path, threading.current_thread) for _ in range(20)}
+    assert len(readers) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_has_readers_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE", 20.0)
+    assert answered(tmp_path, lambda: 1) == 1
+    child = multiprocessing.get_context("fork").Process(target=answered, args=(tmp_path, int))
+    child.start()
+    child.join(15)
+    assert child.exitcode == 0
