@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,8 @@ from histokit.tiling.stitch import Stitcher
 
 LOWER = "lower --window or --batch, or use --device cpu"
 """What `predict` and `eval` can be told when memory runs out."""
+LOG = logging.getLogger("histokit")
+_told: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def segment_image(
 
     def run(side: int) -> Maps:
         places = grid(height, width, side, windows.overlap, segmenter.sizes)
+        tell_mirrored(places)
         return _stitched(segmenter, image, machine, places, windows.batch, lower)
 
     return in_windows(run, side, windows.overlap, segmenter.sizes, machine)
@@ -94,6 +98,19 @@ def _stitched(
         raise _broken("maps of at least one window", "no window")
     layout, stitcher = begun
     return layout.split(stitcher.result())
+
+
+def tell_mirrored(layout: Grid) -> None:
+    """Tells the log, once a process, of an image that is smaller than what a network takes."""
+    if layout.mirrors and "mirrored" not in _told:
+        _told.add("mirrored")
+        LOG.warning(
+            "%d x %d pixels are filled up to windows of %d by their mirror image, and what comes "
+            "out is cropped back (said once)",
+            layout.width,
+            layout.height,
+            layout.side,
+        )
 
 
 def window_maps(

@@ -16,7 +16,7 @@ from histokit.data.colour import as_grey
 from histokit.errors import ContractError, DataError
 from histokit.interfaces import Translator
 from histokit.run.halving import in_batches
-from histokit.run.infer import LOWER, Windows
+from histokit.run.infer import LOWER, Windows, tell_mirrored
 from histokit.run.machine import Machine, told_out_of_memory
 from histokit.run.norms import InstanceNorms, sample_patches
 from histokit.run.seams import seam_index
@@ -72,6 +72,7 @@ def translate_image(
     picture = in_channels(image, translator.channels)
     height, width = image.shape[:2]
     layout = grid(height, width, windows.side, windows.overlap, translator.sizes)
+    tell_mirrored(layout)
     shared = norms if norms is not None and len(norms) and len(layout) > 1 else None
     if shared is not None:
         patches = sample_patches(picture, windows.batch, layout.side, translator.sizes)

@@ -54,6 +54,11 @@ class Grid:
         """Side of the output of each window."""
         return self.side - self.shrink
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether the image is smaller than an output, so that its mirror image fills the rest."""
+        return self.output > min(self.height, self.width)
+
     def __len__(self) -> int:
         return len(self.tops) * len(self.lefts)
 

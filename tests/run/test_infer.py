@@ -9,7 +9,16 @@ from torch.nn import functional
 
 from histokit.errors import ContractError, DeviceError
 from histokit.interfaces import Instances, Maps, Sizes
-from histokit.run.infer import Windows, decode, foreground, probabilities, segment_image
+from histokit.run import infer
+from histokit.run.infer import (
+    Windows,
+    decode,
+    foreground,
+    probabilities,
+    segment_image,
+    tell_mirrored,
+)
+from histokit.tiling.grid import grid
 from toys import Toy, cpu, darkness, image
 
 
@@ -66,6 +75,14 @@ def test_any_size_goes_in_and_the_same_comes_out(size, sizes):
     expected = darkness(torch.from_numpy(picture / 255).float().movedim(2, 0)[None]).logits
     assert torch.allclose(maps.logits, expected, atol=1e-4)
     assert decode(Toy(answer, sizes), maps).ids.shape == size
+
+
+def test_an_image_smaller_than_a_window_is_told_once(caplog, monkeypatch):
+    monkeypatch.setattr(infer, "_told", set())
+    for height in (64, 50, 40):
+        tell_mirrored(grid(height, 64, 64, 0, Sizes(16, 16)))
+    (line,) = caplog.messages
+    assert line.startswith("64 x 50 pixels are filled up to windows of 64")
 
 
 def test_softmax_and_extra_maps_survive_the_windows():
