@@ -129,10 +129,15 @@ def _orientation(exif: bytes) -> int:
 
 
 def _plain_png(handle: BinaryIO, header: Header, kind: int) -> Raster:
-    from imagecodecs import png_decode
+    from imagecodecs import PngError, png_decode
 
     handle.seek(0)
-    samples = png_decode(handle.read())
+    try:
+        samples = png_decode(handle.read())
+    except PngError as error:
+        if "too small" in str(error):
+            raise EOFError("the image file is truncated") from error
+        raise
     colour, channels = PNG_CHANNELS[kind]
     found = samples.shape[2] if samples.ndim == 3 else 1
     if samples.itemsize * 8 != header.bits or found not in (channels, channels + 1):
