@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from histokit.run.slide.blocks import LOWER, Network, Pixels, block_outputs
 from histokit.run.slide.maps import block_maps
 from histokit.run.slide.memory import kept_bytes
 from histokit.run.slide.plan import Block, SlidePlan
+from histokit.run.slide.progress import Busy
 from histokit.run.slide.work import SlideWork, TranslationWork
 from histokit.run.translate_image import in_bytes, window_images
 
@@ -27,14 +29,21 @@ block alone, not on those that came before. Closing the generator ends the work.
 WHITE = 255
 
 
-def segmenting(plan: SlidePlan, work: SlideWork, outputs: int) -> Engine[Instances]:
-    """Works out, in this process, the objects of each block's region; `outputs` are the channels
-    of the maps.
+def segmenting(plan: SlidePlan, work: SlideWork, outputs: int, busy: Busy) -> Engine[Instances]:
+    """Works out, in this process, the objects of each block's region.
+
+    Args:
+        plan: of the slide.
+        work: what is asked.
+        outputs: channels of the maps.
+        busy: is told how long the network works.
     """
     kept = kept_bytes(work.options.max_memory)
 
     def engine(blocks: Sequence[Block]) -> Generator[tuple[Block, Instances], None, None]:
-        made = block_maps(plan, work.segmenter, work.machine, work.windows, outputs, kept, blocks)
+        made = block_maps(
+            plan, work.segmenter, work.machine, work.windows, outputs, kept, blocks, busy
+        )
         with closing(made):
             for block, maps in made:
                 found = keep_confident(decode(work.segmenter, maps), work.min_confidence)
@@ -44,7 +53,11 @@ def segmenting(plan: SlidePlan, work: SlideWork, outputs: int) -> Engine[Instanc
 
 
 def translating(
-    plan: SlidePlan, work: TranslationWork, norms: InstanceNorms | None, outputs: int
+    plan: SlidePlan,
+    work: TranslationWork,
+    norms: InstanceNorms | None,
+    outputs: int,
+    busy: Busy,
 ) -> Engine[Pixels]:
     """Works out, in this process, the translated pixels of each block, uint8 [h w K]; K are the
     `outputs`.
@@ -54,11 +67,14 @@ def translating(
         work: what is asked.
         norms: with the statistics of the slide; None where windows have their own.
         outputs: channels.
+        busy: is told how long the network works.
     """
     kept = kept_bytes(work.options.max_memory)
+    network = _translator(plan, work, norms, outputs)
+    network = replace(network, run=busy.timed(network.run))
 
     def engine(blocks: Sequence[Block]) -> Generator[tuple[Block, Pixels], None, None]:
-        made = block_outputs(plan, _translator(plan, work, norms, outputs), kept, blocks)
+        made = block_outputs(plan, network, kept, blocks)
         with ExitStack() as stack:
             if norms is not None:
                 stack.enter_context(norms.held())

@@ -14,6 +14,7 @@ from histokit.run.infer import MapLayout, Windows, window_maps
 from histokit.run.machine import Machine
 from histokit.run.slide.blocks import LOWER, Network, Pixels, Values, block_outputs
 from histokit.run.slide.plan import Block, SlidePlan
+from histokit.run.slide.progress import Busy
 
 
 def block_maps(
@@ -24,6 +25,7 @@ def block_maps(
     outputs: int,
     kept_bytes: int,
     blocks: Sequence[Block],
+    busy: Busy,
 ) -> Generator[tuple[Block, Maps], None, None]:
     """Each of some blocks with the blended maps of its region, on the CPU, with a batch of one.
 
@@ -39,12 +41,13 @@ def block_maps(
         outputs: channels of the maps.
         kept_bytes: memory for outputs that a later block needs too.
         blocks: those of the plan that are wanted, in its order.
+        busy: is told how long the network works.
 
     Raises what `segment_image` raises.
     """
     maps = _WindowMaps(segmenter, machine, windows.batch, plan.windows.output)
     network = Network(
-        run=maps.run,
+        run=busy.timed(maps.run),
         batch=windows.batch,
         channels=segmenter.channels,
         outputs=outputs,

@@ -3,17 +3,66 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from typing import final
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeVar, final
 
 import numpy as np
 
 from histokit.errors import ContractError
 from histokit.postprocess.tissue import Tissue
+from histokit.run.events import Noted
 from histokit.run.slide.plan import Block, SlidePlan
 
+A = TypeVar("A")
+B = TypeVar("B")
 TELL = 20.0
 """Seconds between two lines."""
+
+
+@final
+class Busy:
+    """How much of the time a network works, and does not wait for pixels or for what comes after.
+
+    Its clock starts with the first window. On a GPU a window ends when its output is in memory.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._ended = 0.0
+        self._seconds = 0.0
+
+    def timed(
+        self, run: Callable[[Iterable[A]], Iterator[B]]
+    ) -> Callable[[Iterable[A]], Iterator[B]]:
+        """The same function of windows, and its time is counted."""
+
+        def counted(windows: Iterable[A]) -> Iterator[B]:
+            made = run(windows)
+            while True:
+                began = time.perf_counter()
+                output = next(made, None)
+                self._ended = time.perf_counter()
+                self._began = began if self._began is None else self._began
+                self._seconds += self._ended - began
+                if output is None:
+                    return
+                yield output
+
+        return counted
+
+    def idle(self) -> float | None:
+        """The share of the time from the first window to the last in which the network waited;
+        None where none ran.
+        """
+        if self._began is None:
+            return None
+        return 1.0 - self._seconds / max(self._ended - self._began, 1e-9)
+
+    def told(self, name: str) -> Iterator[Noted]:
+        """A line about the slide `name`; none where no window ran in this process."""
+        idle = self.idle()
+        if idle is not None:
+            yield Noted(f"{name}: the network waited {idle:.0%} of the time")
 
 
 @final

@@ -17,6 +17,7 @@ from histokit.run.models import Trained, segmenter_of
 from histokit.run.slide.blocks import LOWER, Pixels
 from histokit.run.slide.engine import Engine, segmenting, translating
 from histokit.run.slide.plan import SlidePlan
+from histokit.run.slide.progress import Busy
 from histokit.run.slide.work import Recipe, SlideOptions, SlideWork, TranslationWork
 from histokit.run.translate_image import measure
 from histokit.run.translators import load_with, shared_norms, translator_of
@@ -82,7 +83,7 @@ def segmenting_elsewhere(recipe: Recipe, task: Task, min_confidence: float) -> E
         min_confidence=min_confidence,
         options=task.options,
     )
-    return segmenting(task.plan(), work, task.outputs)
+    return segmenting(task.plan(), work, task.outputs, Busy())
 
 
 def translating_elsewhere(recipe: Recipe, task: Task, patches: Pixels | None) -> Engine[Pixels]:
@@ -103,7 +104,7 @@ def translating_elsewhere(recipe: Recipe, task: Task, patches: Pixels | None) ->
         windows=task.windows,
         options=task.options,
     )
-    return translating(task.plan(), work, norms, task.outputs)
+    return translating(task.plan(), work, norms, task.outputs, Busy())
 
 
 def _loaded(recipe: Recipe) -> tuple[Machine, Trained]:

@@ -27,7 +27,7 @@ from histokit.run.slide.mask import tissue_of
 from histokit.run.slide.memory import affordable_core
 from histokit.run.slide.pictures import preview
 from histokit.run.slide.plan import SlidePlan, in_words, make_plan
-from histokit.run.slide.progress import Progress
+from histokit.run.slide.progress import Busy, Progress
 from histokit.run.slide.sized import Sides, sides_of, sized, slide_mpp
 from histokit.run.slide.task import translating_elsewhere
 from histokit.run.slide.work import TranslationWork
@@ -98,8 +98,10 @@ def translate_slide(
         plan = replace(plan, core=core)
         yield Noted(f"{path.name}: {in_words(plan, tissue)}")
         kept.begin(core)
-        engine = _engine(plan, work, norms, outputs, patches)
+        busy = Busy()
+        engine = _engine(plan, work, norms, outputs, patches, busy)
         seam = yield from _run(plan, fade, mpp, target, work, kept, engine)
+        yield from busy.told(path.name)
         return TranslatedSlide(target, len(plan.live), seam)
 
 
@@ -127,9 +129,10 @@ def _engine(
     norms: InstanceNorms | None,
     outputs: int,
     patches: Pixels,
+    busy: Busy,
 ) -> Engine[Pixels]:
     if work.options.engine == "local":
-        return translating(plan, work, norms, outputs)
+        return translating(plan, work, norms, outputs, busy)
     make = partial(translating_elsewhere, patches=None if norms is None else patches)
     return clustered(plan, work, outputs, make, PIXELS)
 

@@ -22,7 +22,7 @@ from histokit.run.slide.memory import SMALLEST_CORE, affordable_core
 from histokit.run.slide.owner import Owner
 from histokit.run.slide.pictures import preview
 from histokit.run.slide.plan import SlidePlan, in_words, make_plan
-from histokit.run.slide.progress import Progress
+from histokit.run.slide.progress import Busy, Progress
 from histokit.run.slide.sized import Sides, drawn_at, sized, slide_mpp
 from histokit.run.slide.task import segmenting_elsewhere
 from histokit.run.slide.work import SlideWork
@@ -62,12 +62,15 @@ def predict_slide(path: Path, work: SlideWork) -> Generator[Event, None, int]:
         plan = replace(plan, core=core)
         yield Noted(f"{path.name}: {in_words(plan, tissue)}")
         kept.begin(core)
-        return (yield from _run(plan, mpp, work, kept, _engine(plan, work, outputs)))
+        busy = Busy()
+        total = yield from _run(plan, mpp, work, kept, _engine(plan, work, outputs, busy))
+        yield from busy.told(path.name)
+        return total
 
 
-def _engine(plan: SlidePlan, work: SlideWork, outputs: int) -> Engine[Instances]:
+def _engine(plan: SlidePlan, work: SlideWork, outputs: int, busy: Busy) -> Engine[Instances]:
     if work.options.engine == "local":
-        return segmenting(plan, work, outputs)
+        return segmenting(plan, work, outputs, busy)
     make = partial(segmenting_elsewhere, min_confidence=work.min_confidence)
     return clustered(plan, work, outputs, make, OBJECTS)
 
