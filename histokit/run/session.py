@@ -22,6 +22,7 @@ from histokit.run.context import context_of
 from histokit.run.domains import Domain
 from histokit.run.events import Event, Finished, Noted, Started, Validated
 from histokit.run.fitting import memory_hint, with_batch
+from histokit.run.fsdp import spread_weights
 from histokit.run.hasten import hasten
 from histokit.run.inputs import labels_read, open_domains, open_feeds
 from histokit.run.machine import Machine
@@ -32,7 +33,6 @@ from histokit.run.planned import narrow_windows, settled
 from histokit.run.provenance import environment
 from histokit.run.rhythm import Rhythm
 from histokit.run.signals import Stop, stop_on_request
-from histokit.run.spreading import spread_weights
 from histokit.run.state import own_of, require_whole, restore, state_of
 from histokit.run.tensorboard import Scalars, tensorboard
 from histokit.run.validate import mean_dice, to_validate

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from histokit.errors import DataError, HistokitError, Interrupted, UsageError
 from histokit.io.runs import RunFolder
-from histokit.run.company import ending_together
 from histokit.run.events import Event, Noted
 from histokit.run.fitting import memory_hint
 from histokit.run.inputs import open_domains
 from histokit.run.machine import Machine, open_machine
 from histokit.run.plan import RunPlan, plan_of_run
+from histokit.run.ranks import ending_together
 from histokit.run.session import Session
 from histokit.run.tensorboard import require_tensorboard
 

@@ -66,7 +66,7 @@ def test_precision_is_that_of_a_matrix_product(precision, name, dtype):
     assert name in machine.describe()
 
 
-def test_one_process_is_its_own_company():
+def test_one_process_is_its_own_rank():
     machine = open_machine("cpu", threads=1)
     assert (machine.rank, machine.world) == (0, 1)
     assert machine.gathered({"a": 1}) == [{"a": 1}]

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from histokit.errors import UsageError
-from histokit.run.spreading import spread_weights
+from histokit.run.fsdp import spread_weights
 from histokit.training.ema import Ema
 from histokit.training.updater import Updater
 

@@ -10,8 +10,8 @@ import torch
 
 from histokit import errors
 from histokit.errors import ConfigError, DataError, HistokitError, Interrupted, NonFiniteLoss
-from histokit.run import company
-from histokit.run.company import Failure, ending_together
+from histokit.run import ranks
+from histokit.run.ranks import Failure, ending_together
 from histokit.training.updater import NonFiniteElsewhere
 
 LOST = RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:1")
@@ -22,9 +22,9 @@ DAMAGED = DataError("a.png is damaged", expected="an image", found="noise", hint
 def ends(monkeypatch):
     """What each process ends with, where these errors (None: all is well) end its block."""
     store = torch.distributed.HashStore()
-    monkeypatch.setattr(company, "_get_default_store", lambda: store)
-    monkeypatch.setattr(company, "_leave", lambda: None)
-    monkeypatch.setattr(company, "WAIT", 4.0)
+    monkeypatch.setattr(ranks, "_get_default_store", lambda: store)
+    monkeypatch.setattr(ranks, "_leave", lambda: None)
+    monkeypatch.setattr(ranks, "WAIT", 4.0)
 
     def run(*raised, killed=None):
         def one(rank):
@@ -82,19 +82,19 @@ def test_an_unforeseen_error_names_its_place(ends):
     first, second = ends(LOST, ZeroDivisionError("oh"))
     assert type(first) is HistokitError
     assert first.what == "process 1: internal error: ZeroDivisionError: oh"
-    assert "test_company.py:" in first.found
+    assert "test_ranks.py:" in first.found
     assert type(second) is SystemExit
 
 
 def test_a_process_that_is_gone_without_a_word_is_told_by_all(ends, monkeypatch):
-    monkeypatch.setattr(company, "WAIT", 0.2)
+    monkeypatch.setattr(ranks, "WAIT", 0.2)
     for error in ends(LOST, LOST):
         assert type(error) is HistokitError
         assert "without a word" in error.what
 
 
 def test_a_process_that_nobody_hears_tells_its_own(ends, monkeypatch):
-    monkeypatch.setattr(company, "WAIT", 0.2)
+    monkeypatch.setattr(ranks, "WAIT", 0.2)
     assert ends(None, DAMAGED) == [None, DAMAGED]
 
 
@@ -112,7 +112,7 @@ def test_one_process_raises_what_it_met(ends):
 KINDS = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, HistokitError)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if company._plain(kind)])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if ranks._plain(kind)])
 def test_errors_keep_their_class(kind):
     told = Failure.of(kind("x", hint="y"), 2).told()
     assert (type(told), told.what, told.hint) == (kind, "process 2: x", "y")
