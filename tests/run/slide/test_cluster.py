@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from histokit.io.slides_open import open_slide
 from histokit.postprocess.tissue import Tissue
 from histokit.run.infer import Windows
 from histokit.run.predict import PredictOptions, predict
-from histokit.run.slide import cluster
+from histokit.run.slide import cluster, task
 from histokit.run.slide.cluster import DEATHS, clustered, strips
 from histokit.run.slide.kept import OBJECTS
 from histokit.run.slide.plan import Block, make_plan
@@ -32,8 +32,6 @@ from toys import cpu
 
 WINDOWS = Windows(64, 12, 2)
 RECIPE = Recipe("otsu-hed", "cpu", "32")
-# the end of a process closes its slide, and the stand-ins have none
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 class FakeRay:
@@ -94,7 +92,9 @@ class _Actor:
 def ray(monkeypatch):
     found = FakeRay()
     monkeypatch.setattr(cluster, "require_ray", lambda: found)
-    return found
+    with ExitStack() as slides:  # the end of a process closes its slide, and these have none
+        monkeypatch.setattr(task, "open_slide", lambda path: slides.enter_context(open_slide(path)))
+        yield found
 
 
 def job(out, **options):
