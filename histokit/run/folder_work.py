@@ -1,10 +1,10 @@
-"""What `predict` and `translate` share: which inputs are slides, their pixel size, and what their
-outputs depend on.
+"""What `predict` and `translate` share: how they begin, which inputs are slides, their pixel size,
+and what their outputs depend on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,11 +15,13 @@ from histokit.io.slides_open import is_slide
 from histokit.run.cohort.item import Item
 from histokit.run.cohort.state import checksum
 from histokit.run.domains import SAME_MPP
+from histokit.run.events import Event, Noted
 from histokit.run.infer import Windows
-from histokit.run.machine import Machine
+from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained
 from histokit.run.slide.key import identity
 from histokit.run.slide.work import Recipe, SlideOptions
+from histokit.run.translators import load_with
 
 
 class FolderOptions(Protocol):
@@ -56,9 +58,36 @@ class FolderOptions(Protocol):
         ...
 
     @property
+    def run(self) -> Path | None:
+        """Run folder or weights to take, where `ref` is only a method."""
+        ...
+
+    @property
     def device(self) -> str:
         """What is asked of `open_machine`."""
         ...
+
+    @property
+    def precision(self) -> str:
+        """What is asked of `open_machine`."""
+        ...
+
+
+def begun(
+    options: FolderOptions, items: Sequence[Item], slides: set[Path], after: str = ""
+) -> Generator[Event, None, tuple[Machine, Trained]]:
+    """The machine, and the method with its weights; yields lines about these and about the sizes
+    of the items that are plain images. `after` is what else is said where they are resampled.
+    """
+    machine = open_machine(options.device, options.precision)
+    trained = load_with(
+        options.ref, machine, options.runs, run=options.run, settings=options.settings
+    )
+    yield Noted(trained.note)
+    plain = [item for item in items if item.path not in slides]
+    for line in size_notes(plain, options.mpp, trained.card.get("mpp"), after):
+        yield Noted(line)
+    return machine, trained
 
 
 def of_the_method(options: FolderOptions, trained: Trained) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
 from histokit.run.cohort.walk import Cohort, Done, known, walk
 from histokit.run.events import Event, Noted, Predicted
 from histokit.run.folder_work import (
+    begun,
     of_the_method,
     recipe_of,
     scale_factor,
-    size_notes,
     slide_options,
     slides_of,
     what_matters,
@@ -36,13 +36,12 @@ from histokit.run.image_outputs import DEFAULT_FORMATS, FORMATS, ImageOutputs
 from histokit.run.infer import Windows
 from histokit.run.items import find_flat
 from histokit.run.ledger import Line, in_words, line_of, write_ledger
-from histokit.run.machine import Machine, open_machine
+from histokit.run.machine import Machine
 from histokit.run.models import Trained, segmenter_of
 from histokit.run.provenance import environment
 from histokit.run.slide.cluster import require_ray
 from histokit.run.slide.walk import predict_slide
 from histokit.run.slide.work import SlideOptions, SlideWork
-from histokit.run.translators import load_with
 from histokit.run.whole import segment_whole
 
 COLUMNS = ("image", "objects", "seconds")
@@ -118,15 +117,8 @@ def predict(options: PredictOptions) -> Iterator[Event]:
 def _predict(
     options: PredictOptions, items: Sequence[Item], slides: set[Path], claim: Claim
 ) -> Iterator[Event]:
-    machine = open_machine(options.device, options.precision)
-    trained = load_with(
-        options.ref, machine, options.runs, run=options.run, settings=options.settings
-    )
+    machine, trained = yield from begun(options, items, slides)
     job = _Job(options, segmenter_of(trained), machine, trained, slides)
-    yield Noted(trained.note)
-    plain = [item for item in items if item.path not in slides]
-    for line in size_notes(plain, options.mpp, trained.card.get("mpp")):
-        yield Noted(line)
     own = {"formats": sorted(options.formats), "min_confidence": options.min_confidence}
     cohort = Cohort(
         options.out,

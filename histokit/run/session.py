@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
-from torch import Tensor
-
 from histokit.data.feeds import Feeds
-from histokit.errors import DeviceError, HistokitError, Interrupted, NonFiniteLoss
+from histokit.errors import DeviceError, Interrupted, NonFiniteLoss
 from histokit.interfaces import Method
-from histokit.io.checkpoints import load_newest, save_state, save_weights
-from histokit.io.files import read_json, write_json, write_text
+from histokit.io.checkpoints import load_newest
+from histokit.io.files import read_json
 from histokit.io.runs import RunFolder
-from histokit.run.cards import model_card, weights_card
 from histokit.run.context import context_of
-from histokit.run.domains import Domain
 from histokit.run.events import Event, Finished, Noted, Started, Validated
 from histokit.run.fitting import memory_hint, with_batch
 from histokit.run.fsdp import spread_weights
 from histokit.run.hasten import hasten
-from histokit.run.inputs import labels_read, open_domains, open_feeds
+from histokit.run.inputs import open_domains, open_feeds
+from histokit.run.keeping import Keeper
 from histokit.run.machine import Machine
 from histokit.run.meter import Meter
-from histokit.run.models import networks_of, weights_of
+from histokit.run.models import networks_of
 from histokit.run.plan import RunPlan
 from histokit.run.planned import narrow_windows, settled
-from histokit.run.provenance import environment
 from histokit.run.rhythm import Rhythm
 from histokit.run.signals import Stop, stop_on_request
-from histokit.run.state import own_of, require_whole, restore, state_of
+from histokit.run.state import require_whole
 from histokit.run.tensorboard import Scalars, tensorboard
 from histokit.run.validate import mean_dice, to_validate
 from histokit.training.batchnorm import synchronise_batchnorm
 from histokit.training.loop import Step, fit
-from histokit.training.seed import generator_state, seed_everything
-from histokit.training.sharding import whole
+from histokit.training.seed import seed_everything
 
-FAILED = "failed.ckpt"
-"""State saved when a loss was not finite."""
 GPU_CHECK = 20
 """Most steps between two looks at the losses on a GPU, where looking stalls the device."""
 SLOW_DATA = 0.1
@@ -53,12 +46,8 @@ SLOW_DATA = 0.1
 class Session:
     """A run under way: the method, its data, and how far it is."""
 
-    plan: RunPlan
-    machine: Machine
-    run: RunFolder
-    method: Method
+    keeper: Keeper
     feeds: Feeds
-    domains: Mapping[str, Domain]
     meter: Meter
     restored: dict[str, Any] | None
     notes: list[str]
@@ -69,6 +58,26 @@ class Session:
 
     def __post_init__(self) -> None:
         self.rhythm = Rhythm(self.plan.run.checkpoint_minutes)
+
+    @property
+    def plan(self) -> RunPlan:
+        """What was asked."""
+        return self.keeper.plan
+
+    @property
+    def machine(self) -> Machine:
+        """Where it runs."""
+        return self.keeper.machine
+
+    @property
+    def run(self) -> RunFolder:
+        """Where it is kept."""
+        return self.keeper.run
+
+    @property
+    def method(self) -> Method:
+        """What is trained."""
+        return self.keeper.method
 
     @classmethod
     def begin(cls, plan: RunPlan, machine: Machine, run: RunFolder, *, resume: bool) -> Session:
@@ -94,10 +103,9 @@ class Session:
             spread_weights(plan.spec, method, machine)
         seed_everything(plan.run.seed + machine.rank, deterministic=plan.run.deterministic)
         feeds = open_feeds(plan, machine, domains)
-        if machine.rank == 0:
-            _write_beginning(plan, machine, run, domains, resumed=state is not None)
-        meter = Meter(machine.world)
-        session = cls(plan, machine, run, method, feeds, domains, meter, state, notes)
+        keeper = Keeper(plan, machine, run, method, domains)
+        keeper.begin(resumed=state is not None)
+        session = cls(keeper, feeds, Meter(machine.world), state, notes)
         if state is not None:
             require_whole(state, run, machine)
             session.step = int(state["step"])
@@ -118,14 +126,14 @@ class Session:
         began = time.perf_counter()
         yield self._said(Started(self.run.path, self.machine.describe(), plan, self.step, total))
         yield from (self._said(Noted(note)) for note in self.notes)
-        self._mode(training=True)
+        self.keeper.mode(training=True)
         if self.restored is None:
             self._save_state()
         with stop_on_request() as stop, memory_hint(), self._drawing() as draw:
             try:
                 yield from self._steps(total, stop, draw)
             except NonFiniteLoss as error:
-                raise self._failed(error) from error
+                raise self.keeper.save_failed(error, self.step, self.best) from error
         yield from self._finish(total, time.perf_counter() - began)
 
     def _drawing(self) -> AbstractContextManager[Scalars | None]:
@@ -226,7 +234,7 @@ class Session:
             better = eligible and score > self.best.get("score", float("-inf"))
         if better:
             self.best = {"step": self.step, "score": score, "what": what}
-            self._keep_weights()
+            self.keeper.keep_weights(self.best)
         if score is not None:
             if draw is not None:
                 draw(self.step, "validation", {what: score})
@@ -237,55 +245,29 @@ class Session:
 
     def _score(self) -> tuple[float | None, str]:
         """Dice on the validation images that the selection rule reads."""
-        found = to_validate(self.plan, self.method, self.domains)
+        found = to_validate(self.plan, self.method, self.keeper.domains)
         if found is None:
             return None, ""
         segmenter, domain, what = found
-        self._mode(training=False)
+        self.keeper.mode(training=False)
         score = mean_dice(segmenter, domain, domain.part("val"), self.machine)
-        self._mode(training=True)
+        self.keeper.mode(training=True)
         return self.machine.gathered(score)[0] if self.machine.sharded else score, what
-
-    def _mode(self, *, training: bool) -> None:
-        for network in networks_of(self.method.stateful()).values():
-            network.train(training)
 
     def _restore(self) -> None:
         state, self.restored = self.restored or {}, None
-        restore(self.method, state, self.run, self.machine.rank)
-        if self.machine.rank == 0:
-            self.run.forget_metrics_after(self.step)
-            self.run.event("resumed", step=self.step)
+        self.keeper.restore(state, self.step)
 
     def _save_state(self) -> None:
-        several = self.machine.world > 1
-        generators = self.machine.gathered(generator_state())
-        own = self.machine.gathered(own_of(self.method) if self.machine.rank else {})
-        state = state_of(self.method, self.step, self.best, generators, own if several else ())
-        if self.machine.rank == 0:
-            save_state(self.run.last, state, previous=self.run.previous)
-            self.run.write_state(status="running", step=self.step, best=self.best)
+        self.keeper.save_state(self.step, self.best)
         self.rhythm.saved()
-        self.machine.fabric.barrier()
-
-    def _keep_weights(self) -> None:
-        self._mode(training=False)
-        card = weights_card(self.plan, self.run, self.method, self.machine, self.domains, self.best)
-        self._mode(training=True)
-        weights: dict[str, Tensor] = whole(weights_of(self.method.stateful()))
-        if self.machine.rank == 0:
-            save_weights(self.run.best, weights, card)
-            write_json(self.run.best.with_suffix(".json"), card)
 
     def _finish(self, total: int, seconds: float) -> Iterator[Event]:
         if total == 0 and (self.machine.rank == 0 or self.machine.sharded):
             self.best = {"step": 0, "score": None, "what": ""}
-            self._keep_weights()
-        if self.machine.rank == 0:
-            self.run.write_state(status="finished", step=self.step, total=total, best=self.best)
-            card = read_json(self.run.best.with_suffix(".json"))
-            write_text(self.run.path / "card.md", model_card(self.plan.spec, card))
-            self.run.event("finished", step=self.step, seconds=seconds, waited=self.meter.waited)
+            self.keeper.keep_weights(self.best)
+        told = {"seconds": seconds, "waited": self.meter.waited}
+        self.keeper.finish(self.step, total, self.best, **told)
         if total and self.meter.waited >= SLOW_DATA:
             yield self._said(Noted(_slow_data(self.meter.waited, self.feeds.workers)))
         step, score = int(self.best.get("step", 0)), self.best.get("score")
@@ -299,46 +281,10 @@ class Session:
             hint=f"histokit train {self.plan.spec.name} --resume {self.run.path}",
         )
 
-    def _failed(self, error: NonFiniteLoss) -> NonFiniteLoss:
-        """The error with the place of the saved state. The last good state is left as it is.
-
-        Of several processes the first saves, and adds the place to what it tells.
-        """
-        saved = self.run.last.with_name(FAILED)
-        state = state_of(self.method, self.step, self.best, [generator_state()])
-        if self.machine.rank != 0:
-            return error
-        try:
-            save_state(saved, {**state, "reason": str(error)})
-        except HistokitError:
-            saved = self.run.last  # the weights themselves are no longer finite
-        place = "; ".join(filter(None, (error.found, f"state saved in {saved}")))
-        return type(error)(error.what, expected=error.expected, found=place, hint=error.hint)
-
     def _said(self, event: Event) -> Event:
         if self.machine.rank == 0:
             self.run.log(_in_words(event))
         return event
-
-
-def _write_beginning(
-    plan: RunPlan,
-    machine: Machine,
-    run: RunFolder,
-    domains: Mapping[str, Domain],
-    *,
-    resumed: bool,
-) -> None:
-    """What a run begins with; a resumed one keeps the files of its beginning."""
-    run.write_state(status="running")
-    around = environment(machine)
-    if resumed:
-        run.event("resuming", environment=around)
-        return
-    split = {role: {"ref": d.ref, "split": d.split} for role, d in domains.items()}
-    write_json(run.path / "split.json", split)
-    write_json(run.environment, {**around, "target_labels": labels_read(plan)})
-    run.event("started", device=machine.describe())
 
 
 def _in_words(event: Event) -> str:

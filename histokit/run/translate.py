@@ -25,17 +25,17 @@ from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
 from histokit.run.cohort.walk import FATAL, Cohort, Done, known, walk
 from histokit.run.events import Event, Noted, Translated
 from histokit.run.folder_work import (
+    begun,
     of_the_method,
     recipe_of,
     scale_factor,
-    size_notes,
     slide_options,
     slides_of,
     what_matters,
 )
 from histokit.run.infer import Windows
 from histokit.run.items import find_items
-from histokit.run.machine import Machine, open_machine
+from histokit.run.machine import Machine
 from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
 from histokit.run.provenance import environment
@@ -44,7 +44,7 @@ from histokit.run.slide.sized import drawn_at
 from histokit.run.slide.translate import translate_slide
 from histokit.run.slide.work import SlideOptions, TranslationWork
 from histokit.run.translate_image import Norm
-from histokit.run.translators import WINDOWS, load_with, shared_norms, translator_of
+from histokit.run.translators import WINDOWS, shared_norms, translator_of
 from histokit.run.whole import translate_whole
 
 COLUMNS = ("image", "output", "windows", "seam", "seconds")
@@ -148,15 +148,8 @@ def translate(options: TranslateOptions) -> Iterator[Event]:
 def _translate(
     options: TranslateOptions, items: Sequence[Item], slides: set[Path], claim: Claim
 ) -> Iterator[Event]:
-    machine = open_machine(options.device, options.precision)
-    trained = load_with(
-        options.ref, machine, options.runs, run=options.run, settings=options.settings
-    )
+    machine, trained = yield from begun(options, items, slides, AFTER)
     job = _Job(options, translator_of(trained), machine, trained, slides)
-    yield Noted(trained.note)
-    plain = [item for item in items if item.path not in slides]
-    for line in size_notes(plain, options.mpp, trained.card.get("mpp"), AFTER):
-        yield Noted(line)
     own = {"norm": options.norm, "format": options.format, "compression": options.compression}
     settings = what_matters(options, machine, **job.settings, **own)
     fatal = (*FATAL, ContractError)

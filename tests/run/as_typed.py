@@ -20,18 +20,7 @@ from histokit.data.pool import Pool
 from histokit.errors import DataError
 from histokit.run import train as module
 from histokit.training.updater import Updater
-
-SESSIONS = []
-
-
-def _watch():
-    begin = module.Session.begin
-
-    def watched(*args, **how):
-        SESSIONS.append(begin(*args, **how))
-        return SESSIONS[-1]
-
-    module.Session.begin = watched
+from sessions import SESSIONS, watch
 
 
 def _break(rank):
@@ -75,7 +64,7 @@ def _found():
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    _watch()
+    watch()
     if os.environ.get("FAILS"):
         _break(os.environ["FAILS"])
     if os.environ.get("NAN"):

@@ -30,6 +30,7 @@ MDCL = (
     "--preset", "cpu", "--device", "cpu", "--pairs", "synth-he-ihc", "--set", "epochs=1",
     "--set", "decay_epochs=1", "--set", "epoch_steps=2", "--log-every", "1",
 )  # fmt: skip
+QUIET = {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Together:
         done = subprocess.run(
             [sys.executable, *launcher, str(script), str(self.folder), *words],
             cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment},
+            env={**os.environ, **QUIET, "PYTHONPATH": str(script.parents[1]), **environment},
             capture_output=True,
             text=True,
             timeout=300,
@@ -154,9 +155,10 @@ def test_what_fails_in_one_process_ends_both_and_is_told_once(together, pair, ra
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_in_one_process_stops_both(together, pair):
-    done = together((), "train", "source-only", *pair, *TINY, "--steps", "3", "--devices", "2",
-                    "--threads", "1", code=3, NAN="1")  # fmt: skip
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_loss_that_is_no_number_in_one_process_stops_both(together, pair, strategy):
+    words = ("--steps", "3", "--devices", "2", "--strategy", strategy, "--threads", "1")
+    done = together((), "train", "source-only", *pair, *TINY, *words, code=3, NAN="1")
     assert done.stderr.count("error:") == 1
     assert "process 1: training stopped at step 1 (phase train): the loss became nan" in done.stderr
     assert "a batch of source:" in done.stderr

@@ -14,20 +14,10 @@ from pathlib import Path
 
 from histokit.errors import Interrupted
 from histokit.run import train as module
+from sessions import SESSIONS, watch
 from toys import plan
 
-SESSIONS: list[module.Session] = []
 LONG = {"steps": 4, "adabn_steps": 4}
-
-
-def _watch():
-    begin = module.Session.begin
-
-    def watched(*args, **how):
-        SESSIONS.append(begin(*args, **how))
-        return SESSIONS[-1]
-
-    module.Session.begin = watched
 
 
 def _interrupt(rank):
@@ -53,7 +43,7 @@ def _digests():
 
 def main(folder, source, target):
     rank = int(os.environ["RANK"])
-    _watch()
+    watch()
     _interrupt(rank)
     settings = plan(
         "adabn", ("", source, "", target), folder / "runs", log_every=2, val_every=4,
