@@ -181,6 +181,10 @@ def import_(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file where it is there already.")
     ] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Leave pixels uncompressed: a larger file, read faster."),
+    ] = False,
     data_root: Root = None,
     json: Json = False,
 ) -> None:
@@ -191,7 +195,8 @@ def import_(
     """
     from histokit.run.importing import Imported, import_dataset
 
-    for step in shown(import_dataset(source, out, data_root=data_root, overwrite=overwrite)):
+    how: dict[str, Any] = {"data_root": data_root, "overwrite": overwrite, "raw": raw}
+    for step in shown(import_dataset(source, out, **how)):
         if isinstance(step, Imported):
             _tell_import(step, json)
 

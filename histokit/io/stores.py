@@ -7,7 +7,8 @@
     objects/…        id, class: the objects that have a class, image by image
     failures/…       key, reason: the images that are not in the file
 
-Chunks are deflated at level 1, which any HDF5 library reads, and carry checksums.
+Chunks carry checksums and are deflated at level 1, which any HDF5 library reads, or raw: a third
+larger and read six times as fast.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from histokit.io.files import atomic
 
 FORMAT = "histokit data set"
 VERSION = 1
-PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+RAW = {"fletcher32": True}
+PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True, **RAW}
 MAX_CHUNK = 2**31
 """Bytes of a chunk; an image beyond is cut into bands of rows."""
 SPARE = 2**26
@@ -92,11 +94,12 @@ class StoreWriter:
         objects: how many objects are in it so far.
     """
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, *, raw: bool = False) -> None:
         self.rows: list[Row] = []
         self.failures: list[Failure] = []
         self.objects = 0
         self._file = file
+        self._form: Mapping[str, Any] = RAW if raw else PACKED
         self._classes: list[Mapping[int, int]] = []
 
     def add(
@@ -112,12 +115,12 @@ class StoreWriter:
         arrays = (image, None if labels is None else labels.ids, counterpart)
         self._require_room(sum(array.nbytes for array in arrays if array is not None))
         place = str(len(self.rows))
-        _put(self._file, f"images/{place}", image)
+        self._put(f"images/{place}", image)
         if labels is not None:
-            _put(self._file, f"ids/{place}", labels.ids)
+            self._put(f"ids/{place}", labels.ids)
             self.objects += int(labels.ids.max(initial=0))
         if counterpart is not None:
-            _put(self._file, f"counterparts/{place}", counterpart)
+            self._put(f"counterparts/{place}", counterpart)
         self.rows.append(row)
         self._classes.append({} if labels is None else labels.classes)
 
@@ -163,27 +166,27 @@ class StoreWriter:
                 hint="free space or choose another output folder",
             )
 
+    def _put(self, name: str, array: NDArray[Any]) -> None:
+        rows = max(1, min(array.shape[0], MAX_CHUNK // max(1, array[:1].nbytes)))
+        self._file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]), **self._form)
+
     def _table(self, name: str, **columns: NDArray[Any] | list[str]) -> None:
         for column, values in columns.items():
             dtype = values.dtype if isinstance(values, np.ndarray) else h5py.string_dtype()
             self._file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
 
 
-def _put(file: h5py.File, name: str, array: NDArray[Any]) -> None:
-    rows = max(1, min(array.shape[0], MAX_CHUNK // max(1, array[:1].nbytes)))
-    file.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]), **PACKED)
-
-
 @contextmanager
-def new_store(path: Path) -> Iterator[StoreWriter]:
-    """A writer of a store that becomes `path` when the block ends well, after its `finish`.
+def new_store(path: Path, *, raw: bool = False) -> Iterator[StoreWriter]:
+    """A writer of a store that becomes `path` when the block ends well, after its `finish`; `raw`
+    leaves the pixels as they are.
 
     Raises DataError, naming `path`, when it cannot be written.
     """
     with atomic(path) as temporary:
         try:
             with h5py.File(temporary, "w") as file:
-                yield StoreWriter(file)
+                yield StoreWriter(file, raw=raw)
         except RuntimeError as error:  # what HDF5 raises where the disk is full as it closes
             raise DataError(
                 f"cannot write {path}",

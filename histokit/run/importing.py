@@ -49,9 +49,15 @@ class Imported:
 
 
 def import_dataset(
-    source: str, out: Path, *, data_root: Path | None = None, overwrite: bool = False
+    source: str,
+    out: Path,
+    *,
+    data_root: Path | None = None,
+    overwrite: bool = False,
+    raw: bool = False,
 ) -> Iterator[Copying | Failure | Imported]:
-    """Writes the data set `source` (``NAME[@VARIANT][:PATH]``) into the one file `out`.
+    """Writes the data set `source` (``NAME[@VARIANT][:PATH]``) into the one file `out`, its pixels
+    deflated or as they are (`raw`).
 
     Classes that nothing names are called by their numbers. Yields how far it is after each image,
     and each image that could not be read. Raises PartialFailure at the end when there were such,
@@ -62,7 +68,7 @@ def import_dataset(
     spec = find_dataset(ref.name)
     data = open_source(ref, data_root)
     about = replace(_about(source, spec, data), classes=class_names(spec, ref.variant, data))
-    with new_store(out) as store:
+    with new_store(out, raw=raw) as store:
         for step in _copy(spec, data, about, store):
             yield from store.failures[-1:] if step.failed else ()
             yield step

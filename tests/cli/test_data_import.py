@@ -12,10 +12,14 @@ from typer.testing import CliRunner, Result
 
 from command import TINY, histokit, pair
 from histokit.cli.app import app
+from histokit.io.stores import Store
 from histokit.testing.datasets import make_folder
 from histokit.testing.datasets_generic import make_coco
 
 __all__ = ["histokit", "pair"]
+
+
+FORMS = (("packed.h5", ()), ("raw.h5", ("--raw",)))
 
 
 def type_(*words: object, code: int = 0) -> Result:
@@ -42,6 +46,22 @@ def test_the_result_and_the_file(tmp_path: Path) -> None:
     assert (found["images"], [f["level"] for f in found["findings"]]) == (2, ["note"])
     assert "--overwrite" in type_("import", f"coco:{tmp_path / 'in'}", "-o", out, code=3).stderr
     assert type_("import", f"h5:{out}", "-o", out, "--overwrite").stdout == f"{out}\n"
+
+
+def test_raw_pixels_are_the_same_pixels(tmp_path: Path) -> None:
+    source = f"folder:{make_folder(tmp_path / 'in')}"
+    packed, raw = (Store(imported(source, tmp_path / n, *w)) for n, w in FORMS)
+    assert raw.rows == packed.rows
+    for place, row in enumerate(raw.rows):
+        assert np.array_equal(raw.image(place), packed.image(place))
+        if row.labelled:
+            assert np.array_equal(raw.ids(place), packed.ids(place))
+    assert raw.path.stat().st_size > packed.path.stat().st_size
+
+
+def imported(source: str, out: Path, *words: str) -> Path:
+    type_("import", source, "-o", out, *words)
+    return out
 
 
 def test_bad_images_are_listed_and_end_with_5(tmp_path: Path) -> None:
