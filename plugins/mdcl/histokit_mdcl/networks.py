@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import final
 
 import torch
@@ -47,20 +48,23 @@ class Generator(nn.Module):
         layers += [nn.ReflectionPad2d(3), conv(width, COLOURS, 7, spectral=spectral), nn.Tanh()]
         self.model = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images of the other stain, [B 3 H W] in -1..1 like the input."""
-        return self.model(images)
+    def forward(self, images: Tensor, taps: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
+        """Images of the other stain, [B 3 H W] in -1..1 like the input, and what the modules `taps`
+        gave on the way.
+        """
+        return self._pass(images, taps, len(self.model))
 
     def features(self, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
         """The outputs of the modules `taps`, which rise; nothing runs after the last of them."""
-        return list(self._walk(images, taps))
+        return self._pass(images, taps, taps[-1] + 1)[1]
 
-    def _walk(self, images: Tensor, taps: Sequence[int]) -> Iterator[Tensor]:
-        features = images
-        for index, layer in enumerate(self.model[: taps[-1] + 1]):
+    def _pass(self, images: Tensor, taps: Sequence[int], end: int) -> tuple[Tensor, list[Tensor]]:
+        found, features = [], images
+        for index, layer in enumerate(islice(self.model, end)):
             features = layer(features)
             if index in taps:
-                yield features
+                found.append(features)
+        return features, found
 
 
 @final

@@ -222,21 +222,20 @@ def passes(network, part):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "step x fake y same"),
-        ({"identity": False}, "x-only x fake y"),
-        ({"identity": False, "asp_weight": 0}, "x-only x fake"),
-        ({"asp_weight": 0}, "step x fake y same"),
+        ({}, "both queries"),
+        ({"identity": False}, "x y query"),
+        ({"identity": False, "asp_weight": 0}, "x query"),
+        ({"asp_weight": 0}, "both queries"),
     ],
     ids=str,
 )
-def test_keys_are_encoded_without_a_graph(settings, expected):
+def test_nothing_is_encoded_twice(settings, expected):
     kinds = {
-        "step": (4, True, False),
-        "x-only": (2, True, False),
-        "x": (2, False, False),
+        "both": (4, True, False),
+        "x": (2, True, False),
         "y": (2, False, False),
-        "fake": (2, True, True),
-        "same": (2, True, True),
+        "query": (2, True, True),
+        "queries": (4, True, True),
     }
     method = build(**settings)
     seen = passes(method.stateful()["generator"], "model.0")
@@ -247,6 +246,33 @@ def test_keys_are_encoded_without_a_graph(settings, expected):
     losses = method.phases()[0].step(pair(count=2))
     assert seen == [kinds[word] for word in expected.split()]
     assert heads == [False, True] * len({"nce", "nce_y", "asp"} & set(losses))
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_keys_are_the_features_of_the_real_images_and_constants(identity, monkeypatch):
+    method = build(spectral=False, identity=identity)
+    generator, batch, met = method.stateful()["generator"], pair(), []
+    with torch.no_grad():
+        real = [
+            generator.features(signed(side.images), TINY["taps"])
+            for side in (batch.source, batch.target)
+        ]
+        fake = generator(signed(batch.source.images))[0]
+        query = generator.features(fake, TINY["taps"])
+    contrast = method._contrast
+
+    def watched(*given):
+        met.append(given[:2])
+        return contrast(*given)
+
+    monkeypatch.setattr(method, "_contrast", watched)
+    method.phases()[0].step(batch)
+    terms = {"nce": 0, "nce_y": 1, "asp": 1} if identity else {"nce": 0, "asp": 1}
+    for (found, key), (term, side) in zip(met, terms.items(), strict=True):
+        assert not any(each.requires_grad for each in key)
+        torch.testing.assert_close(list(key), real[side])
+        if term != "nce_y":
+            torch.testing.assert_close([each.detach() for each in found], query)
 
 
 def test_the_critic_learns_from_constants_and_teaches_through_its_update():
