@@ -56,6 +56,7 @@ def test_all_scores_beside_pq_alone_of_torchmetrics(beside, maps, side, goal):
         theirs,
         name="torchmetrics, PQ alone",
         goal=goal,
+        missed="torchmetrics has become faster since the goal was set" if side == 1000 else "",
         rounds=3,
     )
 
