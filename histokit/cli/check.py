@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -167,4 +168,6 @@ def verdict(checked: Iterable[tuple[Target, Iterable[CheckResult]]], *, json: bo
             f"{len(failed)} of {len(rows)} checks failed: " + ", ".join(failed),
             hint="mend the plugin, or declare with --expect CHECK=REASON what cannot hold",
         )
-    console.say(f"{len(rows)} checks, none failed")
+    kinds = Counter(row["status"] for row in rows)
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    console.say(f"{len(rows)} checks, none failed: {told}")

@@ -27,7 +27,8 @@ def in_batches(
     """How many items each batch had, and its result.
 
     A batch that memory does not hold is halved, and those after it have no more items, also of
-    images that come later on this machine. The results do not depend on that.
+    images that come later on this machine. The results do not depend on that, but for the last
+    bits where a network rounds otherwise with another batch.
 
     Args:
         items: what goes through.
@@ -36,13 +37,14 @@ def in_batches(
         machine: whose memory it is.
         lower: what to try where there is no room for a single item.
 
-    Raises DeviceError where a single item is too much.
+    Raises DeviceError where a single item is too much, and where weights are spread over
+    processes, which must all make the same passes.
     """
     waiting, room = iter(items), machine.room
     while some := list(islice(waiting, room.of(batch))):
         while some:
             part = some[: room.of(batch)]
-            done = _tried(part, run, lower)
+            done = _tried(part, run, machine, lower)
             if done is None:
                 room.lower(len(part) // 2)
                 continue
@@ -53,14 +55,14 @@ def in_batches(
 
 
 def _tried(
-    part: list[Item], run: Callable[[list[Item]], Result], lower: str
+    part: list[Item], run: Callable[[list[Item]], Result], machine: Machine, lower: str
 ) -> tuple[Result] | None:
     """The result; nothing where several items are too much, and what they took is free again."""
     try:
         with told_out_of_memory(lower):
             return (run(part),)
     except DeviceError:
-        if len(part) == 1:
+        if len(part) == 1 or machine.sharded:
             raise
     return None
 
@@ -72,7 +74,8 @@ def in_windows(
     memory does not hold one window. The result then differs a little, as a network sees less
     around each pixel; the next image begins with the whole side again.
 
-    Raises DeviceError where half a side is not legal, below `SMALLEST` or mostly overlap.
+    Raises DeviceError where half a side is not legal, below `SMALLEST` or mostly overlap, and
+    where weights are spread over processes.
     """
     while True:
         try:
@@ -80,7 +83,7 @@ def in_windows(
         except DeviceError:
             smaller = sizes.fit(side // 2)
             least = max(SMALLEST, 2 * overlap + sizes.shrink)
-            if not least <= smaller < side:
+            if machine.sharded or not least <= smaller < side:
                 raise
         machine.room.tell("a window", "smaller ones there, which changes results a little")
         side = smaller

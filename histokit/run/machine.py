@@ -105,7 +105,8 @@ class Machine:
         torch.save(value, packed)
         parcels: list[Any] = [None] * self.world
         torch.distributed.all_gather_object(parcels, packed.getvalue())
-        return [torch.load(io.BytesIO(parcel), weights_only=True) for parcel in parcels]
+        how: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
+        return [torch.load(io.BytesIO(parcel), **how) for parcel in parcels]
 
     def end_others(self) -> None:
         """Kills the processes that this one started, where they do not end by themselves."""

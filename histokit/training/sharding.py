@@ -45,11 +45,11 @@ def _sharded(network: nn.Module, mesh: DeviceMesh) -> None:
 
 
 def whole(value: Any) -> Any:
-    """A nested state with every spread tensor whole again; what holds none stays the object it is.
-    All processes must ask.
+    """A nested state with every spread tensor whole again, on the CPU: what is spread is so since
+    no device holds all of it. What holds none stays the object it is. All processes must ask.
     """
     if isinstance(value, DTensor):
-        return value.full_tensor().detach()
+        return value.full_tensor().detach().cpu()
     if isinstance(value, dict):
         made = {key: whole(item) for key, item in value.items()}
         return made if any(made[key] is not item for key, item in value.items()) else value

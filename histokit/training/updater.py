@@ -138,14 +138,15 @@ def average_gradients(parameters: Sequence[nn.Parameter], reduce: Reduce) -> Non
     parameters = [p for p in parameters if p.requires_grad]
     if not parameters:
         return
-    there = torch.tensor([float(p.grad is not None) for p in parameters])
+    there = [p.grad is not None for p in parameters]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     pieces = [gradient.flatten() for gradient in gradients]
-    flat = reduce(torch.cat([*pieces, there.to(pieces[0])]))
+    flat = reduce(torch.cat([*pieces, torch.tensor(there).to(pieces[0])]))
     *means, shares = flat.split([*(piece.numel() for piece in pieces), len(parameters)])
-    met = shares.tolist()
-    for parameter, gradient, mean, share in zip(parameters, gradients, means, met, strict=True):
-        parameter.grad = gradient.copy_(mean.view_as(gradient)) if share > 0 else None
+    # looking stalls the device; where all are here there is nothing to look for
+    met = there if all(there) else [share > 0 for share in shares.tolist()]
+    for parameter, gradient, mean, one in zip(parameters, gradients, means, met, strict=True):
+        parameter.grad = gradient.copy_(mean.view_as(gradient)) if one else None
 
 
 def _require_finite(loss: Tensor, reduce: Reduce | None) -> None:

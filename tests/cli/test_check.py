@@ -49,7 +49,8 @@ def test_a_sound_method():
     assert lines[0] == "method sound"
     assert all(line.startswith("  ok ") for line in lines[1:])
     assert any(line.startswith("  ok        resume: Training that is stopped") for line in lines)
-    assert done.stderr == f"{len(lines) - 1} checks, none failed\n"
+    count = len(lines) - 1
+    assert done.stderr == f"{count} checks, none failed: {count} ok\n"
 
 
 @pytest.mark.usefixtures("gallery")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +37,9 @@ def _blurred(images):
 
 
 def _lines(caplog):
-    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    """What was told of memory; what is said once a process may come before or not."""
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    return [line for line in told if "memory" in line]
 
 
 def test_batches_are_halved_once_for_all_images_and_the_result_is_that_of_one_by_one(caplog):
@@ -55,6 +58,15 @@ def test_batches_are_halved_once_for_all_images_and_the_result_is_that_of_one_by
     assert set(device.tried[4:]) == {(2, 32)}
     (line,) = _lines(caplog)
     assert "memory ran out with several windows at once; going on with 2" in line
+
+
+def test_processes_that_share_weights_make_the_same_passes_or_none():
+    device, machine = Small(2 * 64 * 64), replace(cpu(), sharded=True)
+    for windows in (Windows(64, 8, 4), Windows(256, 8, 1)):
+        device.tried.clear()
+        with pytest.raises(DeviceError):
+            segment_image(Toy(device), image(256, 256), machine, windows)
+        assert device.tried == [(windows.batch, windows.side)]
 
 
 @pytest.mark.parametrize("room", [1, 5, 7])
