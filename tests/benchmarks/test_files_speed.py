@@ -53,6 +53,7 @@ def test_loading_a_state(beside, trained, tmp_path):
         name="torch.load",
         goal=0.9,
         rounds=5,
+        missed="every record is held against its checksum first, which torch does not do",
     )
 
 
@@ -73,5 +74,10 @@ def test_loading_weights(beside, trained, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_weights(path, trained["network"], {"card": 1})
     beside(
-        lambda: load_weights(path), lambda: load_file(path), name="safetensors", goal=0.5, rounds=5
+        lambda: load_weights(path),
+        lambda: load_file(path),
+        name="safetensors",
+        goal=0.5,
+        rounds=5,
+        missed="all is read and held against its checksum; safetensors reads what is used, later",
     )

@@ -43,8 +43,8 @@ class SynDiff:
 
     A step trains the critics of the diffusion, then those of patches, then all four generators on
     one joint loss with fresh noise. Departures from the authors' code, none of which changes a
-    gradient: the critics' steps run the generators without gradients, one Adam holds all networks
-    of a kind, and there is no anomaly mode.
+    gradient: the translators run once a step, not twice; the critics' steps run the denoisers
+    without gradients; one Adam holds all networks of a kind, and there is no anomaly mode.
     A translation is a function of the image and `noise_seed`: every window starts from the same
     noise, whatever stands beside it, where the authors' code goes on drawing.
     """
@@ -161,11 +161,11 @@ class SynDiff:
             "l": self._read(batch.source.images),
             "u": self._read(batch.target.images),
         }
-        return self._train_critics(real) | self._train_generators(real)
+        made = self.translations(real)
+        constant = {name: image.detach() for name, image in made.items()}
+        return self._train_critics(real, constant) | self._train_generators(real, made)
 
-    def _train_critics(self, real: Pictures) -> dict[str, Tensor]:
-        with torch.no_grad():
-            made = self._translations(real)
+    def _train_critics(self, real: Pictures, made: Pictures) -> dict[str, Tensor]:
         penalised = self._critics.count % self._config.r1_every == 0
         losses, patch_losses, penalties = [], [], []
         for name, own in self._players.items():
@@ -191,8 +191,8 @@ class SynDiff:
         critic = partial(own.critic, later=noised.later, steps=noised.steps)
         return gradient_penalty(critic, noised.now, self._config.r1)
 
-    def _train_generators(self, real: Pictures) -> dict[str, Tensor]:
-        terms = self.generator_terms(real)
+    def _train_generators(self, real: Pictures, made: Pictures) -> dict[str, Tensor]:
+        terms = self.generator_terms(real, made)
         self._generators.update(terms.total(self._config.l1_weight))
         self._follow()
         return {
@@ -202,12 +202,11 @@ class SynDiff:
             "fool_patches": terms.fool_patches.detach(),
         }
 
-    def generator_terms(self, real: Pictures) -> GeneratorTerms:
-        """What all generators together are told of a batch, with fresh noise.
+    def generator_terms(self, real: Pictures, made: Pictures) -> GeneratorTerms:
+        """What all generators together are told of a batch and its translations, with fresh noise.
 
         The guides are not detached: what the denoisers make of them trains the translators too.
         """
-        made = self._translations(real)
         one, other = (self._terms(name, real, made) for name in OTHER)
         return one + other
 
@@ -222,7 +221,7 @@ class SynDiff:
             fool_patches=called_real(own.patch_critic(made[name])),
         )
 
-    def _translations(self, real: Pictures) -> Pictures:
+    def translations(self, real: Pictures) -> Pictures:
         """By domain, the other domain's images in its look, in one pass."""
         return {name: own.translator(real[OTHER[name]]) for name, own in self._players.items()}
 

@@ -148,6 +148,20 @@ def test_learning_rates_reach_their_least(build, batch):
 # gradients
 
 
+def terms_of(method, batch):
+    real = pictures(batch)
+    return method.translation.generator_terms(real, method.translation.translations(real))
+
+
+def test_each_translator_runs_once_there_and_once_back(build, batch):
+    method, runs = build(), []
+    for name in ("l", "u"):
+        network = method.stateful()[f"translator_{name}"]
+        network.register_forward_hook(lambda *_, name=name: runs.append(name))
+    method.translation.step(batch(1))
+    assert runs == ["l", "u", "l", "u"]
+
+
 def test_critics_steps_without_generator_gradients_change_nothing(build, batch, monkeypatch):
     shortcut, _ = trained(build, batch)
     graphs = types.SimpleNamespace(**{**vars(torch), "no_grad": contextlib.nullcontext})
@@ -160,7 +174,7 @@ def test_critics_steps_without_generator_gradients_change_nothing(build, batch, 
 def test_denoising_trains_the_translators_but_no_critic(build, batch):
     method = build()
     stir(method)
-    method.translation.generator_terms(pictures(batch)).recover.backward()
+    terms_of(method, batch).recover.backward()
     assert reached(method) == {"denoiser_l", "denoiser_u", "translator_l", "translator_u"}
 
 
@@ -175,7 +189,7 @@ def test_denoising_trains_the_translators_but_no_critic(build, batch):
 def test_what_each_term_reaches(build, batch, term, kinds):
     method = build()
     stir(method)
-    getattr(method.translation.generator_terms(pictures(batch)), term).backward()
+    getattr(terms_of(method, batch), term).backward()
     assert {name.rpartition("_")[0] for name in reached(method)} == kinds
 
 
