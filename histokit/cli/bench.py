@@ -41,6 +41,10 @@ def bench(
     channels_last: Annotated[
         bool, typer.Option("--channels-last", help="Lay out networks and images channels last.")
     ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods."),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Calls that are timed.")] = 5,
     warmup: Annotated[int, typer.Option(min=0, help="Calls before them.")] = 1,
     workers: Annotated[
@@ -62,6 +66,7 @@ def bench(
     the share of waiting for data, megapixels a second of inference, and peak memory; with --against
     how many times faster it has become. What cannot run at this size is a row with the reason.
     """
+    from histokit.config.files import parse_set
     from histokit.run.bench import Benched, BenchOptions
     from histokit.run.bench import bench as run_bench
 
@@ -80,6 +85,7 @@ def bench(
         against=against,
         device=device,
         precision=precision,
+        settings=parse_set(set_ or ()),
     )
     for event in shown(run_bench(options)):
         if isinstance(event, Benched):

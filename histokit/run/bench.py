@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class BenchOptions:
         against: such a file of an earlier time, to compare with, or None.
         device: where to compute.
         precision: number format.
+        settings: of the methods; see `Conditions`.
     """
 
     refs: Sequence[str] = ()
@@ -59,6 +60,7 @@ class BenchOptions:
     against: Path | None = None
     device: str = "auto"
     precision: str = "auto"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def _conditions(options: BenchOptions, machine: Machine) -> list[Conditions]:
             channels_last=options.channels_last,
             compiled=compiled,
             workers=loading_processes(options.workers, machine),
+            settings=options.settings,
         )
         for compiled in ((False, True) if options.compiled else (False,))
     ]
@@ -229,6 +232,7 @@ def _about(options: BenchOptions, machine: Machine) -> dict[str, Any]:
         "batch": options.batch,
         "precision": machine.precision,
         "channels_last": options.channels_last,
+        "settings": dict(options.settings),
         "threads": torch.get_num_threads(),
         "workers": loading_processes(options.workers, machine),
         "warmup": options.warmup,

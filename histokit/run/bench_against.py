@@ -10,7 +10,10 @@ from typing import Any
 from histokit.errors import DataError
 from histokit.io.files import read_json
 
-SAME = ("size", "batch", "precision", "channels_last", "threads", "workers", "device", "python")
+SAME = (
+    *("size", "batch", "precision", "channels_last", "settings"),
+    *("threads", "workers", "device", "python"),
+)
 """What is told where it differs, of how and on what was measured."""
 VERSIONS = ("libraries", "plugins")
 """Whose versions are told where they differ."""

@@ -39,6 +39,14 @@ def test_training_counts_images_and_inference_pixels():
     assert segment.memory_bytes < warmup.memory_bytes < adapt.memory_bytes
 
 
+def test_settings_reach_the_methods_and_are_told():
+    (row,) = benched("source-only", settings={"network": "unet-small"}, train=False)[0].rows
+    (wide,) = benched("source-only", settings={"network": "unet"}, train=False)[0].rows
+    assert row.memory_bytes < wide.memory_bytes
+    with pytest.raises(DataError, match="nothing could be measured"):
+        benched("source-only", settings={"netwrok": "unet"})
+
+
 def test_what_cannot_run_is_a_row_with_its_reason(monkeypatch):
     def broken(job, *_, **__):
         raise RuntimeError("mat1 and mat2 do not fit")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -56,6 +56,7 @@ class Conditions:
         channels_last: whether networks and training images are laid out so.
         compiled: whether networks are compiled.
         workers: processes that load training data.
+        settings: of every method; windows and batches are given by `size` and `batch`.
     """
 
     machine: Machine
@@ -66,6 +67,7 @@ class Conditions:
     channels_last: bool = False
     compiled: bool = False
     workers: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +175,16 @@ class _Built:
     def of(cls, spec: MethodSpec, overrides: Any, how: Conditions, side: int) -> _Built:
         """The method for windows and batches as they are asked for, as far as it can be told.
 
-        Raises ConfigError where it takes no such windows.
+        Raises ConfigError where it takes no such windows or settings.
         """
         known = spec.config.model_fields
         typed = {"tile": side, "batch": how.batch}
         asked = {name: value for name, value in typed.items() if name in known}
-        layers = [Layer("preset", overrides), Layer("--size and --batch", asked)]
+        layers = [
+            Layer("preset", overrides),
+            Layer("--set", how.settings),
+            Layer("--size and --batch", asked),
+        ]
         config = resolve(spec.config, layers).config
         seed_everything(how.seed)
         channels = TrainingWindows.of(config).channels
