@@ -22,13 +22,14 @@ TINY = ("--network", "unet-small", "--tile", "32", "--batch", "2", "--device", "
 
 @dataclass(frozen=True)
 class Command:
-    """Runs `histokit …` in a folder."""
+    """Runs `histokit …` in a folder, as Python starts it."""
 
     folder: Path
+    start: tuple[str, ...] = ("-m", "histokit")
 
     def _start(self, *args: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "histokit", *map(str, args)],
+            [sys.executable, *self.start, *map(str, args)],
             cwd=self.folder,
             env={**os.environ, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
@@ -43,16 +44,18 @@ class Command:
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(args, process.returncode, out, err)
 
-    def stopped(self, number: signal.Signals, when: Path, *args: str) -> tuple[int, str]:
+    def stopped(
+        self, number: signal.Signals, when: Path, *args: str, within: float = 120
+    ) -> tuple[int, str]:
         """Starts the command, sends the signal once a file matching `when` is there; gives exit
-        code and stderr."""
+        code and stderr. Fails where it takes more seconds than `within` to end."""
         process = self._start(*args)
         deadline = time.monotonic() + 120
         while not any(self.folder.glob(str(when))) and process.poll() is None:
             assert time.monotonic() < deadline, "the file never came"
             time.sleep(0.02)
         process.send_signal(number)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=within)
         return process.returncode, err
 
 

@@ -24,8 +24,10 @@ from faults.victims import (
     NO_ROOM,
     Life,
     contents,
+    dying_between_names,
     filling_up,
     going_on,
+    made_of,
     predicting,
     step_of,
     training,
@@ -38,7 +40,9 @@ from histokit.io.runs import RunFolder
 from toys import image, plan
 
 STEPS, IMAGES = 24, 4
-FAULTS = ("kill", "kill", "kill", "full disk", "left-over", "damage")
+FAULTS = ("kill", "kill", "kill", "full disk", "between names", "left-over", "damage")
+GOING_ON = {"full disk": filling_up, "between names": dying_between_names}
+"""How a run goes on after a fault where it does not do so plainly."""
 
 
 def main() -> int:
@@ -108,8 +112,9 @@ def trained_under_faults(
         counts["LOST steps beyond one"] += max(0, told - 1 - kept)
         counts["steps done twice"] += max(0, told - kept)
         strike(fault, run, chance, counts)
-        life = Life(filling_up if fault == "full disk" else going_on, path)
-        life.reaches(0)
+        life = Life(GOING_ON.get(fault, going_on), path)
+        if life.reaches(0):  # else it was finished
+            counts["LOST steps at the start"] += max(0, kept - life.told.began)
 
 
 def strike(fault: str, run: RunFolder, chance: random.Random, counts: Counter[str]) -> None:
@@ -117,10 +122,10 @@ def strike(fault: str, run: RunFolder, chance: random.Random, counts: Counter[st
     if fault == "left-over":
         (run.path / "checkpoints" / ".last.ckpt.1.part").write_bytes(b"half a state")
     if fault == "damage" and run.last.exists():
-        whole = run.last.read_bytes()
+        whole, wanted = run.last.read_bytes(), dict(made_of(load_state(run.last)))
         run.last.write_bytes(mutated(whole, np.random.default_rng(chance.randrange(2**32))))
         try:
-            load_state(run.last)
+            counts["LOST truth of a state"] += dict(made_of(load_state(run.last))) != wanted
         except DataError:
             counts["damaged states refused"] += 1
         finally:
@@ -140,9 +145,10 @@ def killed_in_prediction(
 
 
 def predictions(tiles: Path, out: Path, run: Path) -> dict[str, bytes]:
-    """The id maps of a prediction that nothing disturbs."""
+    """The ids of a prediction that nothing disturbs; its files name the run, which differs."""
     Life(predicting, tiles, out, run).end()
-    return {path.name: path.read_bytes() for path in sorted((out / "labels").glob("[!.]*.tif"))}
+    found = sorted((out / "labels").glob("[!.]*.tif"))
+    return {path.name: read_label_tiff(path).tobytes() for path in found}
 
 
 if __name__ == "__main__":

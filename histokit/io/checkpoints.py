@@ -1,10 +1,12 @@
-"""Saved states of a run and weights for others; neither can carry code."""
+"""Saved states of a run and weights for others; neither can carry code, nor a byte that changed."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +22,14 @@ from histokit.io.files import atomic
 
 CARD = "histokit"
 """Key of the JSON card in a weights file's metadata."""
+CHECK = "crc32"
+"""Key, in that card, of the checksum of the weights and of all else that the card says."""
 FORMAT = 1
 """Version of both file formats."""
+FOLDER = 0x10
+"""Attribute of a folder in a zip archive; of a record that has it torch reads nothing, and gives
+whatever was in memory.
+"""
 
 
 def save_state(path: Path, state: Mapping[str, Any], *, previous: Path | None = None) -> None:
@@ -75,9 +83,11 @@ def load_newest(path: Path, previous: Path) -> tuple[dict[str, Any], str]:
 def load_state(path: Path) -> dict[str, Any]:
     """What `save_state` wrote, on the CPU. Nothing in the file is ever executed.
 
-    Raises DataError, naming `path`, when it is missing, damaged, or of a newer format.
+    Raises DataError, naming `path`, when it is missing, damaged, or of a newer format. A byte that
+    changed is damage: torch notes the CRC-32 of each record, though it does not look at it again.
     """
     try:
+        _require_unchanged(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError(f"there is no saved state at {path}") from error
@@ -96,28 +106,61 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def _require_unchanged(path: Path) -> None:
+    """Raises BadZipFile where a record of a state is not what was written."""
+    with zipfile.ZipFile(path) as archive:
+        folders = (info.filename for info in archive.infolist() if info.external_attr & FOLDER)
+        changed = archive.testzip() or next(folders, None)
+    if changed is not None:
+        raise zipfile.BadZipFile(f"the record {changed} is not as it was written")
+
+
 def save_weights(path: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Writes weights as safetensors with a JSON card in its metadata."""
+    """Writes weights as safetensors with a JSON card, and a checksum in it, in its metadata."""
     bad = _non_finite(weights, "")
     if bad:
         raise DataError(f"refused to save {path}", found=f"non-finite weights in {bad}")
-    tensors = dict(_apart(weights))
+    tensors, told = dict(_apart(weights)), {"format": FORMAT, **card}
+    text = json.dumps({**told, CHECK: _checksum(tensors, told)})
     with atomic(path) as temporary, _told_by_system():
-        save_file(tensors, temporary, {CARD: json.dumps({"format": FORMAT, **card})})
+        save_file(tensors, temporary, {CARD: text})
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights and the card of a file. Raises DataError, naming `path`, when it is not one."""
+    """The weights and the card of a file.
+
+    Raises DataError, naming `path`, when it is not one, or no longer what was written; a file
+    without a checksum, of an older histokit, is taken as it is.
+    """
     with _weights_file(path) as handle:
         weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - not a dict
-        card = _card(path, handle)
+        card, noted = _card(path, handle)
+    if noted is not None and noted != _checksum(weights, card):
+        raise DataError(
+            f"{path} is damaged",
+            expected=f"weights and a card of CRC-32 {noted}, as they were written",
+            found=f"CRC-32 {_checksum(weights, card)}",
+            hint="copy it again from where it came, or train again",
+        )
     return weights, card
 
 
+def _checksum(weights: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:
+    """CRC-32 of a card and of weights in the order of their names, as eight hexadecimal digits."""
+    found = zlib.crc32(json.dumps(card).encode())
+    for name in sorted(weights):
+        tensor = weights[name]
+        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
+        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
+
+
 def read_card(path: Path) -> dict[str, Any]:
-    """The card alone. Raises DataError, naming `path`, when it is no weights file."""
+    """The card alone, as it stands there. Raises DataError, naming `path`, when it is no weights
+    file.
+    """
     with _weights_file(path) as handle:
-        return _card(path, handle)
+        return _card(path, handle)[0]
 
 
 @contextmanager
@@ -134,7 +177,8 @@ def _weights_file(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _card(path: Path, handle: Any) -> dict[str, Any]:
+def _card(path: Path, handle: Any) -> tuple[dict[str, Any], Any]:
+    """The card, and the checksum that it notes; None in older files."""
     card = json.loads((handle.metadata() or {})[CARD])
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise DataError(
@@ -142,7 +186,7 @@ def _card(path: Path, handle: Any) -> dict[str, Any]:
             expected=f"format {FORMAT}",
             found=f"format {card.get('format') if isinstance(card, dict) else 'unknown'}",
         )
-    return card
+    return card, card.pop(CHECK, None)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 from histokit.errors import DataError
-from histokit.io.files import PART, atomic, read_json, write_json, write_text
+from histokit.io.files import PART, atomic, read_json, remove, write_json, write_text
 from histokit.io.locks import LOCK, held
 
 FORMAT = 1
@@ -57,6 +57,11 @@ class RunFolder:
     def previous(self) -> Path:
         """The state before it, for the day on which `last` turns out damaged."""
         return self.last.with_name("previous.ckpt")
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state to go on from. A kill may leave `previous` alone."""
+        return self.last.exists() or self.previous.exists()
 
     @property
     def best(self) -> Path:
@@ -167,8 +172,8 @@ class RunFolder:
             elsewhere="give another folder: --runs FOLDER",
         )
         with lock:
-            for left_over in self.path.rglob(f".*{PART}"):
-                left_over.unlink(missing_ok=True)
+            for left_over in list(self.path.rglob(f".*{PART}")):
+                remove(left_over)
             yield
 
     def event(self, kind: str, **values: Any) -> None:

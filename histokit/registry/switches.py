@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from histokit.errors import DataError
@@ -59,11 +60,15 @@ def switch_on(words: Iterable[str]) -> Path:
 
 
 def _write(words: frozenset[str]) -> Path:
+    """Writes the file, synced to disk before it takes its name, and leaves no half of one."""
     path = settings_folder() / FILE
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"disabled": sorted(words)}, indent=2) + "\n", "utf-8")
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(json.dumps({"disabled": sorted(words)}, indent=2) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
         raise DataError(
@@ -71,6 +76,9 @@ def _write(words: frozenset[str]) -> Path:
             found=str(error),
             hint=f"{VARIABLE}=FOLDER names another folder for your settings",
         ) from error
+    finally:
+        with suppress(OSError):  # such as of a folder that is a file, which is told already
+            temporary.unlink(missing_ok=True)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from histokit.errors import DataError, HistokitError, UsageError
 from histokit.interfaces import MethodSpec
 from histokit.io.bundles import read_bundle, write_bundle
 from histokit.io.checkpoints import load_weights, read_card
-from histokit.io.files import require_folder, within, write_text
+from histokit.io.files import atomic, require_folder, within, write_text
 from histokit.io.runs import list_runs
 from histokit.registry.methods import find_method, list_methods
 from histokit.run.cards import model_card
@@ -158,7 +159,8 @@ def import_model(bundle: Path, models: Path, *, name: str = "") -> Path:
     with tempfile.TemporaryDirectory(prefix=".importing", dir=models) as folder:
         weights = Path(folder) / path.name
         if bundle.suffix == ".safetensors":
-            weights.write_bytes(bundle.read_bytes())
+            with atomic(weights) as temporary:
+                shutil.copyfile(bundle, temporary)
             beside, page = None, ""
         else:
             beside, page = read_bundle(bundle, weights)
@@ -166,7 +168,8 @@ def import_model(bundle: Path, models: Path, *, name: str = "") -> Path:
         _require_same(bundle, card, beside)
         require_plain(bundle, card)
         load_trained(str(weights), open_machine("cpu", "32"), Path(folder))
-        weights.replace(path)
+        with atomic(path) as temporary:
+            weights.replace(temporary)
     write_text(path.with_suffix(".md"), page or model_card(find_method(card["method"]), card))
     return path
 

@@ -26,6 +26,8 @@ from histokit.training.sharding import whole
 
 FAILED = "failed.ckpt"
 """State saved when a loss was not finite."""
+DAMAGED = "damaged.ckpt"
+"""State that could not be read when a run was gone on with."""
 
 Best = Mapping[str, Any]
 """Which weights are kept: ``step``, ``score`` and ``what`` the score is; empty before any are."""
@@ -57,6 +59,13 @@ class Keeper:
         write_json(self.run.path / "split.json", split)
         write_json(self.run.environment, {**around, "target_labels": labels_read(self.plan)})
         self.run.event("started", device=self.machine.describe())
+
+    def set_damaged_aside(self) -> None:
+        """Takes a last state that cannot be read out of the way; else the next save would put it in
+        the place of the sound one before it.
+        """
+        if self.machine.rank == 0 and self.run.last.exists():
+            self.run.last.replace(self.run.last.with_name(DAMAGED))
 
     def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Puts back a saved state, which is that of a step."""

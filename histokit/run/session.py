@@ -108,6 +108,8 @@ class Session:
         session = cls(keeper, feeds, Meter(machine.world), state, notes)
         if state is not None:
             require_whole(state, run, machine)
+            if older:
+                keeper.set_damaged_aside()
             session.step = int(state["step"])
             session.best = dict(state["best"])
         return session

@@ -164,7 +164,7 @@ def _plan(
 def _finish(cell: Cell, known: RunFolder | None) -> Generator[Event, None, RunFolder]:
     """Brings a cell to its end from wherever it stands; gives its run folder."""
     run = known
-    if run is None or not (_finished(run) or run.last.exists()):
+    if run is None or not (_finished(run) or run.begun):
         for event in train(cell.plan):
             yield event
             if isinstance(event, Finished):

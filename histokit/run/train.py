@@ -51,7 +51,7 @@ def resume(path: Path, method: str = "") -> Iterator[Event]:
         yield from _of_first(machine, [Noted(f"{run.path} is finished; nothing to do")])
         return
     with ending_together(machine):  # before the first writes anything
-        begun = all(machine.gathered(run.last.exists()))
+        begun = all(machine.gathered(run.begun))
     yield from _of_first(machine, _train(plan, machine, run, resume=begun))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import time
 
@@ -12,6 +13,7 @@ from faults.victims import (
     Life,
     alive,
     contents,
+    dying_between_names,
     going_on,
     nobody_left,
     step_of,
@@ -20,7 +22,7 @@ from faults.victims import (
 )
 from histokit.io.checkpoints import load_newest
 from histokit.io.runs import RunFolder
-from toys import plan, trained
+from toys import plan, stopped_at, trained
 
 MOST_LOST = 1
 """Steps, with a checkpoint each step."""
@@ -67,8 +69,8 @@ def test_a_training_killed_many_times_ends_as_if_it_never_was(pair, tmp_path, ki
     }
     straight, _ = trained(plan("source-only", pair, tmp_path / "a", **how))
     life = Life(training, plan("source-only", pair, tmp_path / "b", **how))
+    assert life.reaches(0)
     for _ in range(kills):
-        assert life.reaches(0)
         assert life.reaches(life.told.value + chance.randrange(3))
         time.sleep(chance.uniform(0, 0.05))
         told = life.told.value
@@ -78,7 +80,27 @@ def test_a_training_killed_many_times_ends_as_if_it_never_was(pair, tmp_path, ki
         saved = step_of(run)
         assert saved >= told - MOST_LOST
         life = Life(going_on, path)
+        assert life.reaches(0)
+        assert life.told.began == saved
     life.end()
+    assert contents(path) == contents(straight)
+
+
+def test_a_kill_between_the_two_names_of_a_save_loses_nothing(pair, tmp_path):
+    """The state before is there then, the last one is not."""
+    how = {"log_every": 1, "checkpoint_every": 1, "method_values": {"steps": 6}}
+    straight, _ = trained(plan("source-only", pair, tmp_path / "a", **how))
+    path = stopped_at(2, plan("source-only", pair, tmp_path / "b", **how))
+    run = RunFolder(path)
+    dead = Life(dying_between_names, path)
+    assert not dead.reaches(10)
+    dead.process.join()
+    assert dead.process.exitcode == -signal.SIGKILL
+    assert not run.last.exists()
+    assert step_of(run) == dead.told.value - MOST_LOST == 2
+    life = Life(going_on, path)
+    life.end()
+    assert life.told.began == 2
     assert contents(path) == contents(straight)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import resource
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -31,8 +33,14 @@ NO_ROOM = 3
 """Exit code of a process whose disk was full."""
 
 
+class Told(ctypes.Structure):
+    """What a process says of itself: how far it is, and the step that its training began at."""
+
+    _fields_ = (("value", ctypes.c_longlong), ("began", ctypes.c_longlong))
+
+
 class Life:
-    """A process that runs one of the functions below, and the number it tells.
+    """A process that runs one of the functions below, and the numbers it tells.
 
     The process is forked from a server that has imported everything, so it begins at once.
     """
@@ -40,7 +48,7 @@ class Life:
     def __init__(self, what: Callable[..., None], *args: Any, **more: Any) -> None:
         own = multiprocessing.get_context("forkserver")
         own.set_forkserver_preload(["histokit.run.train", "histokit_baselines"])
-        self.told = own.RawValue("q", -1)
+        self.told = own.RawValue(Told, -1, -1)
         self.process: BaseProcess = own.Process(target=what, args=(self.told, *args), kwargs=more)
         self.process.start()
 
@@ -80,7 +88,7 @@ class Life:
 
 def step_of(run: RunFolder) -> int:
     """The step that a run would go on from; 0 where nothing is saved."""
-    if not run.last.exists() and not run.previous.exists():
+    if not run.begun:
         return 0
     return int(load_newest(run.last, run.previous)[0]["step"])
 
@@ -110,6 +118,21 @@ def going_on(told: Any, run: Path) -> None:
     list(_followed(told, resume(run)))
 
 
+def dying_between_names(told: Any, run: Path) -> None:
+    """Goes on with a run until the state before has its new name and the next has none, and dies
+    there, as by ``kill -9``.
+    """
+    rename = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        if Path(target).name == RunFolder(run).last.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target)
+
+    with mock.patch.object(os, "replace", replace):
+        going_on(told, run)
+
+
 def filling_up(told: Any, run: Path) -> None:
     """Goes on with a run until, after two steps, no file can grow; ends with `NO_ROOM`."""
     try:
@@ -132,6 +155,8 @@ def predicting(told: Any, inputs: Path, out: Path, run: Path) -> None:
 def _followed(told: Any, events: Iterator[Event]) -> Iterator[Event]:
     """The beginning and the steps of a training, told."""
     for event in events:
+        if isinstance(event, Started):
+            told.began = event.step
         if isinstance(event, Started | Progress):
             told.value = event.step
             yield event

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from faults.mutations import mutated
+from faults.victims import made_of
 from histokit.errors import DataError
 from histokit.io.checkpoints import (
     load_newest,
     load_state,
     load_weights,
+    read_card,
     save_state,
     save_weights,
 )
@@ -68,6 +74,109 @@ def test_the_state_before_the_last_is_kept_and_used_where_the_last_is_damaged(tm
     previous.write_bytes(b"")
     with pytest.raises(DataError, match=r"no saved state at .*last\.ckpt"):
         load_newest(last, previous)
+
+
+STATE = {
+    "step": 3,
+    "best": {"score": 0.5, "what": "dice"},
+    "stateful": {"network": {"w": torch.arange(12.0).reshape(3, 4), "b": torch.ones(3)}},
+}
+WEIGHTS = {
+    "net.w": torch.arange(12.0).reshape(3, 4),
+    "net.half": torch.ones((), dtype=torch.bfloat16),
+    "net.none": torch.zeros(0, 3),
+    "net.count": torch.tensor([7]),
+}
+CARD = {"method": "mani", "mpp": 0.25, "settings": {"tile": 32, "name": "é"}}
+
+
+def _spoilt(path, kind, rng, number):
+    """`path` with one bit of another value, or changed as a fault might, again and again."""
+    whole = path.read_bytes()
+    for place in rng.choice(8 * len(whole), number, replace=False):
+        data = bytearray(whole)
+        data[place // 8] ^= 1 << place % 8
+        path.write_bytes(data if kind == "bit" else mutated(whole, rng))
+        yield
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("kind", ["bit", "piece"])
+def test_a_state_of_which_anything_changed_is_refused_or_the_same(tmp_path, kind):
+    path = tmp_path / "last.ckpt"
+    save_state(path, STATE)
+    wanted, refused = dict(made_of({"format": 1, **STATE})), 0
+    for _ in _spoilt(path, kind, np.random.default_rng(1), 300):
+        try:
+            assert dict(made_of(load_state(path))) == wanted
+        except DataError:
+            refused += 1
+    assert refused > 100
+    assert dict(made_of(load_state(path))) == wanted
+
+
+def test_a_record_that_is_said_to_be_a_folder_is_refused(tmp_path):
+    """Of which torch reads nothing: its tensor would be whatever was in memory."""
+    path = tmp_path / "last.ckpt"
+    save_state(path, STATE)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"archive/data/0") - 8] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="data/0 is not as it was written"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("kind", ["bit", "piece"])
+def test_weights_of_which_anything_changed_are_refused_or_the_same(tmp_path, kind):
+    """But for the name of the checksum itself: a file without one is an older one."""
+    path = tmp_path / "best.safetensors"
+    save_weights(path, WEIGHTS, CARD)
+    refused = 0
+    for _ in _spoilt(path, kind, np.random.default_rng(2), 300):
+        try:
+            weights, card = load_weights(path)
+        except DataError:
+            refused += 1
+        else:
+            _are_whole(weights, card)
+    assert refused > 200
+    _are_whole(*load_weights(path))
+
+
+def _are_whole(weights, card):
+    assert weights.keys() == WEIGHTS.keys()
+    for name, weight in WEIGHTS.items():
+        assert weights[name].dtype == weight.dtype
+        assert torch.equal(weights[name], weight)
+    assert {key: card[key] for key in CARD} == CARD
+
+
+def test_a_state_with_a_flipped_bit_gives_way_to_the_one_before(tmp_path):
+    last, previous = tmp_path / "last.ckpt", tmp_path / "previous.ckpt"
+    for step in (1, 2):
+        save_state(last, {"step": step, "w": torch.full((64,), 1.5)}, previous=previous)
+    data = bytearray(last.read_bytes())
+    data[data.index(torch.full((2,), 1.5).numpy().tobytes()) + 9] ^= 1
+    last.write_bytes(data)
+    state, said = load_newest(last, previous)
+    assert state["step"] == 1
+    assert "last.ckpt cannot be used (BadZipFile: the record archive/data/0 is not as" in said
+
+
+def test_weights_without_a_checksum_are_read(tmp_path):
+    """Those of an older histokit."""
+    path = tmp_path / "old.safetensors"
+    save_file(WEIGHTS, path, {"histokit": json.dumps({"format": 1, **CARD})})
+    _are_whole(*load_weights(path))
+
+
+def test_the_checksum_is_no_part_of_the_card_and_the_bytes_are_always_the_same(tmp_path):
+    path, written = tmp_path / "best.safetensors", set()
+    for _ in range(8):
+        save_weights(path, WEIGHTS, CARD)
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    assert load_weights(path)[1] == read_card(path) == {"format": 1, **CARD}
 
 
 class _Gadget:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 
 import pytest
 
 from histokit.errors import DataError, RunBusy
 from histokit.io.files import atomic, write_text
 from histokit.io.runs import RunFolder, list_runs
+
+MAX_PID = 2**22
+"""Beyond the ids that a system gives to processes."""
 
 
 def _run(tmp_path, method="mani"):
@@ -55,12 +59,47 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path):
         pass
 
 
+ELSEWHERE = "process 1 on node-7 since 2026-01-01T00:00:00+00:00"
+"""What another machine wrote; its process 1 is not ours."""
+
+
+def test_a_holder_on_another_machine_is_named_and_not_asked_for_its_process(tmp_path):
+    """The lock alone says whether it is held: here by a process in the other's place."""
+    run = _run(tmp_path)
+    spawn = multiprocessing.get_context("spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    other = spawn.Process(target=_hold, args=(run.path, ready, done))
+    other.start()
+    try:
+        assert ready.wait(30)
+        for pid in ("process 1 ", f"process {MAX_PID} "):  # of this machine: alive, and nobody's
+            text = ELSEWHERE.replace("process 1 ", pid)
+            (run.path / ".holder").write_text(text)
+            with pytest.raises(RunBusy) as caught, run.lock():
+                pass
+            assert caught.value.found == text
+    finally:
+        done.set()
+        other.join()
+
+
+def test_what_a_dead_machine_left_holds_nobody_up(tmp_path):
+    run = _run(tmp_path)
+    (run.path / ".holder").write_text(ELSEWHERE)
+    with run.lock():
+        ours = (run.path / ".holder").read_text()
+        assert ours.startswith(f"process {os.getpid()} on ")
+    assert not (run.path / ".holder").exists()
+
+
 def test_the_lock_sweeps_left_overs(tmp_path):
     run = _run(tmp_path)
-    left = run.path / ".last.ckpt.1.part"
+    left, folder = run.path / ".last.ckpt.1.part", run.path / "report" / ".labels.1.part"
     left.touch()
+    (folder / ".half.1.part").mkdir(parents=True)
     with run.lock():
         assert not left.exists()
+        assert not folder.exists()
 
 
 def test_metrics_survive_a_cut_line_and_forget_the_future(tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,21 @@ def test_a_folder_that_cannot_be_made_is_told(config: Path) -> None:
     config.write_text("a file")
     with pytest.raises(DataError, match=r"cannot be (read|written)"):
         switch_off(["a"])
+
+
+def test_a_full_disk_leaves_what_was_there_and_no_half(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch_off(["a"])
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("histokit.registry.switches.os.fsync", full)
+    with pytest.raises(DataError, match=r"cannot be written"):
+        switch_off(["b"])
+    assert switched_off() == {"a"}
+    assert [path.name for path in config.iterdir()] == [FILE]
 
 
 @pytest.mark.usefixtures("config")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from command import TINY
+from command import TINY, Command
 from histokit.data.folder import Folder
 from histokit.io.checkpoints import load_state, load_weights
 from histokit.run.events import Finished
@@ -59,11 +59,32 @@ def test_a_killed_run_resumed_equals_one_that_never_stopped(histokit, pair, tmp_
     assert (straight / "metrics.csv").read_text() == (run / "metrics.csv").read_text()
 
 
+STOPS_WITHIN = 30
+"""Seconds from a signal to the end of a command; 10 are promised, on a machine with little else to
+do."""
+IMPATIENT = """
+import os, signal, torch
+from histokit.cli.app import main
+
+save, step_0 = torch.save, []
+
+def interrupted(state, handle):
+    save(state, handle)
+    if step_0:
+        os.kill(os.getpid(), signal.SIGINT)
+    step_0.append(True)
+
+torch.save = interrupted
+main()
+"""
+"""A command that gets a Ctrl-C amid the second state that it saves."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, pair, tmp_path, number):
     code, err = histokit.stopped(
         number, Path("runs/*/metrics.csv"), "train", "mani", *pair, *TINY,
-        "--warmup-steps", "3000", "--adapt-steps", "0", "--log-every", "1",
+        "--warmup-steps", "3000", "--adapt-steps", "0", "--log-every", "1", within=STOPS_WITHIN,
     )  # fmt: skip
     run = _run(tmp_path)
     assert code == 130
@@ -71,6 +92,20 @@ def test_a_stop_on_request_saves_and_says_how_to_go_on(histokit, pair, tmp_path,
     state = json.loads((run / "state.json").read_text())
     assert state["status"] == "interrupted"
     assert load_state(run / "checkpoints" / "last.ckpt")["step"] == state["step"] > 0
+
+
+def test_a_second_stop_while_the_first_is_saved_ends_at_once_with_whole_files(pair, tmp_path):
+    """Only the steps since the state before are lost."""
+    code, err = Command(tmp_path, ("-c", IMPATIENT)).stopped(
+        signal.SIGINT, Path("runs/*/metrics.csv"), "train", "mani", *pair, *TINY,
+        "--warmup-steps", "3000", "--adapt-steps", "0", "--log-every", "1",
+        "--checkpoint-every", "3000", "--checkpoint-minutes", "60", within=STOPS_WITHIN,
+    )  # fmt: skip
+    run = _run(tmp_path)
+    assert (code, err.strip().splitlines()[-1]) == (130, "error: interrupted")
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert load_state(run / "checkpoints" / "last.ckpt")["step"] == 0
+    assert json.loads((run / "state.json").read_text())["step"] == 0
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_images_and_state(histokit, pair, tmp_path):

@@ -15,7 +15,7 @@ from histokit.errors import UsageError
 from histokit.io.checkpoints import load_state, load_weights, save_state
 from histokit.io.files import read_json
 from histokit.io.runs import RunFolder
-from histokit.run.events import Started, Validated
+from histokit.run.events import Progress, Started, Validated
 from histokit.run.train import resume, train
 from toys import plan, stopped_at, trained
 
@@ -93,6 +93,31 @@ def test_a_resumed_run_keeps_how_it_began(pair, tmp_path, monkeypatch):
     assert kinds == ["started", "interrupted", "resuming", "resumed", "finished"]
     (going_on,) = [event for event in events if event["event"] == "resuming"]
     assert going_on["environment"]["command"] == ["histokit", "train", "--resume", "x"]
+
+
+def test_a_run_of_which_a_kill_left_the_state_before_alone_goes_on_from_it(pair, tmp_path):
+    how = {"log_every": 1, "checkpoint_every": 1, **ADABN}
+    straight, _ = trained(plan("adabn", pair, tmp_path / "a", **how))
+    run = RunFolder(stopped_at(4, plan("adabn", pair, tmp_path / "b", **how)))
+    before = load_state(run.previous)["step"]
+    run.last.unlink()
+    events = list(resume(run.path))
+    assert [event.step for event in events if isinstance(event, Started)] == [before] == [3]
+    assert any("last.ckpt cannot be used (missing)" in str(event) for event in events)
+    _same_runs(straight, run.path)
+
+
+def test_the_first_save_does_not_put_a_damaged_state_in_the_place_of_the_sound_one(pair, tmp_path):
+    how = {"log_every": 1, "checkpoint_every": 1, **ADABN}
+    run = RunFolder(stopped_at(4, plan("adabn", pair, tmp_path, **how)))
+    before = load_state(run.previous)["step"]
+    run.last.write_bytes(run.last.read_bytes()[:2000])
+    events = resume(run.path)
+    next(event for event in events if isinstance(event, Progress) and event.step == before + 2)
+    events.close()
+    assert load_state(run.last)["step"] == before + 1
+    assert load_state(run.previous)["step"] == before
+    assert len((run.last.with_name("damaged.ckpt")).read_bytes()) == 2000
 
 
 def test_another_number_of_processes_is_refused(pair, tmp_path):

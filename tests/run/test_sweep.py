@@ -104,6 +104,17 @@ def test_a_finished_cell_without_its_state_is_not_trained_again(tmp_path, fakes)
     assert sorted(again.done) == [0, 1]
 
 
+def test_a_cell_of_which_a_kill_left_the_state_before_alone_is_gone_on_with(tmp_path, fakes):
+    fakes.broken["train dann 0"] = Interrupted("stopped")
+    with pytest.raises(Interrupted):
+        finish(grid(tmp_path, ("dann",), seeds=1))
+    (run,) = list_runs(tmp_path / "runs")
+    run.last.replace(run.previous)
+    fakes.calls.clear()
+    finish(grid(tmp_path, ("dann",), seeds=1))
+    assert fakes.calls == ["resume", "eval dann 0"]
+
+
 def test_a_failed_cell_is_reported_and_tried_again(tmp_path, fakes):
     fakes.broken = {"train dann 0": DataError("no nuclei"), "eval source-only 1": DataError("gone")}
     sweep = grid(tmp_path)
