@@ -19,6 +19,10 @@ PATIENCE = 300.0
 Result = TypeVar("Result")
 
 
+class NoAnswer(DataError):
+    """A file is not read in time; what reads it may be at it still."""
+
+
 @final
 class _Reader:
     """A thread that reads for others, one call after another; a daemon, as no call of the system
@@ -59,7 +63,7 @@ if hasattr(os, "register_at_fork"):  # threads stay behind in the parent
 
 
 def answered(path: Path, read: Callable[[], Result]) -> Result:
-    """What `read` gives or raises. Raises DataError, naming `path`, after `PATIENCE`.
+    """What `read` gives or raises. Raises NoAnswer, naming `path`, after `PATIENCE`.
 
     It runs in another thread. Where a disk does not answer, that thread is left behind and ends
     with the process.
@@ -72,9 +76,9 @@ def answered(path: Path, read: Callable[[], Result]) -> Result:
     try:
         return future.result(PATIENCE)
     except TimeIsUp as error:
-        if future.done():  # it was what the system told `read`
-            raise
-        raise DataError(
+        if future.done():  # it came at the last moment, or it was what the system told `read`
+            return future.result()
+        raise NoAnswer(
             f"cannot read {path}",
             expected=f"an image within {PATIENCE:g} seconds",
             found="no answer",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from histokit.errors import DataError
+from histokit.io.patience import NoAnswer, answered
 
 Pixels = NDArray[np.uint8]
 AT_ONCE = 2**24
@@ -48,6 +49,8 @@ class Slide(ABC):
     mpp: tuple[float, float] | None
     power: float | None
     backend: str
+    _left: bool = False
+    """Whether a thread was left behind that may still be reading."""
 
     @property
     def width(self) -> int:
@@ -73,9 +76,26 @@ class Slide(ABC):
         Raises DataError, naming the slide, where it is damaged.
         """
 
-    @abstractmethod
     def close(self) -> None:
+        """Lets go of the file, unless it did not answer: it may still be read, and what closes it
+        would wait for that or crash.
+        """
+        if not self._left:
+            self._close()
+
+    @abstractmethod
+    def _close(self) -> None:
         """Lets go of the file."""
+
+    def patient(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
+        """What `region` gives, or NoAnswer where the file does not answer; see `answered`. It is
+        worth its tenth of a millisecond for parts that are larger than a tile.
+        """
+        try:
+            return answered(self.path, lambda: self.region(level, x, y, width, height))
+        except NoAnswer:
+            self._left = True
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +116,7 @@ class Slide(ABC):
         """
         for number, level in enumerate(self.levels):
             if longest / 2 <= max(level.width, level.height) <= longest:
-                return self.region(number, 0, 0, level.width, level.height)
+                return self.patient(number, 0, 0, level.width, level.height)
         factor = max(self.width, self.height, longest) / longest
         size = max(1, round(self.width / factor)), max(1, round(self.height / factor))
         view = View(self, self._finest_for(factor), *size)
@@ -169,14 +189,14 @@ class View:
                 found=f"{width} x {height} at ({x}, {y})",
             )
         if not self.resampled:
-            return self.slide.region(self.level, x, y, width, height)
+            return self.slide.patient(self.level, x, y, width, height)
         source = self.slide.levels[self.level]
         ratio = source.width * source.height / (self.width * self.height)
         if width * height * ratio > AT_ONCE and max(width, height) > 1:
             return self._in_halves(x, y, width, height)
         left, right, x0, x1 = _span(x, width, source.width, self.width)
         top, bottom, y0, y1 = _span(y, height, source.height, self.height)
-        pixels = self.slide.region(self.level, left, top, right - left, bottom - top)
+        pixels = self.slide.patient(self.level, left, top, right - left, bottom - top)
         box = (x0 - left, y0 - top, x1 - left, y1 - top)
         resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR, box)
         return np.asarray(resized)
@@ -217,6 +237,17 @@ def over_white(rgba: Pixels) -> Pixels:
         return np.ascontiguousarray(rgba[..., :3])
     laid = rgba[..., :3] * alpha + 255 * (255 - alpha)
     return ((laid + 127) // 255).astype(np.uint8)
+
+
+def too_large(path: Path, expected: str, found: str) -> DataError:
+    """What is raised where a slide says of itself what would fill the memory."""
+    return DataError(
+        f"{path} is too large to be read",
+        expected=expected,
+        found=found,
+        hint="copy the slide again from its source, as it may be damaged, or convert it to a "
+        "pyramidal TIFF with tiles of 512 pixels",
+    )
 
 
 def damaged(path: Path, where: str, error: BaseException) -> DataError:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import openslide
-import tifffile
-
-from histokit.errors import DataError
+from histokit.errors import DataError, HistokitError
+from histokit.io.files import refuse_pipe
+from histokit.io.limits import MAX_SLIDE
 from histokit.io.ngff import FOLDER
-from histokit.io.raster import Refused
-from histokit.io.slides import Slide
+from histokit.io.patience import answered
+from histokit.io.slides import Slide, too_large
 from histokit.io.slides_openslide import OpenSlideSlide
 from histokit.io.slides_tiff import TiffSlide, pyramid_levels
 from histokit.io.slides_zarr import ZarrSlide
@@ -37,10 +37,6 @@ BACKENDS: Mapping[Backend, Callable[[Path], Slide]] = {
 """In the order in which they are tried. Tiles of TIFF are decoded directly where that is enough:
 OpenSlide sees neither the levels nor the pixel size of OME-TIFF, shifts levels whose size is no
 whole part of the full one, and takes several times as long."""
-DAMAGED = (OSError, ValueError, LookupError, ArithmeticError, Refused, openslide.OpenSlideError)
-"""What the libraries raise on a file that they cannot open, with tifffile's own error, which is
-a ValueError."""
-
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
@@ -53,8 +49,8 @@ def is_slide(path: Path) -> bool:
     if path.suffix.lower() not in TIFF_SUFFIXES or not path.is_file():
         return False
     try:
-        levels, pixels, tiled = pyramid_levels(path)
-    except (*DAMAGED, tifffile.TiffFileError):
+        levels, pixels, tiled = answered(path, lambda: pyramid_levels(path))
+    except Exception:  # tifffile raises many kinds; what reads it as an image says what is wrong
         return False
     return tiled and (levels > 1 or pixels > LARGE)
 
@@ -62,17 +58,20 @@ def is_slide(path: Path) -> bool:
 def open_slide(path: Path, backend: Backend | None = None) -> Slide:
     """The slide of a file, opened by the first library that can, or by `backend`.
 
-    Raises DataError, naming the file and what each library said.
+    Raises DataError, naming the file and what each library said, or the limit that it is beyond.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist", expected="a slide", hint="check the path")
+    refuse_pipe(path)
     said = []
     for name, opened in BACKENDS.items():
         if backend not in (None, name) or (name == "zarr") != path.is_dir():
             continue
         try:
-            return opened(path)
-        except DAMAGED as error:
+            return _within_limits(answered(path, partial(opened, path)))
+        except HistokitError:  # no other library is to try it
+            raise
+        except Exception as error:  # each library raises its own kinds
             said.append(f"{name}: {str(error) or type(error).__name__}")
     raise DataError(
         f"cannot open the slide {path}",
@@ -81,3 +80,16 @@ def open_slide(path: Path, backend: Backend | None = None) -> Slide:
         found="; ".join(said),
         hint="copy it again from its source, or convert it to a pyramidal TIFF",
     )
+
+
+def _within_limits(slide: Slide) -> Slide:
+    """The slide. Closes it and raises DataError where a level has more than `MAX_SLIDE` pixels."""
+    largest = max(slide.levels, key=lambda level: level.width * level.height)
+    if largest.width * largest.height > MAX_SLIDE:
+        slide.close()
+        raise too_large(
+            slide.path,
+            f"levels of at most {MAX_SLIDE} pixels",
+            f"one of {largest.width}x{largest.height}",
+        )
+    return slide

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import tifffile
 
-from histokit.io.limits import MAX_TILE
+from histokit.io.limits import MAX_DIRECTORIES, MAX_TILE
 from histokit.io.raster import Refused
-from histokit.io.slides import Level, Pixels, Slide, damaged, over_white, plausible
+from histokit.io.slides import Level, Pixels, Slide, damaged, over_white, plausible, too_large
 
 KEPT = 64 * 2**20
 """Bytes of decoded tiles that a slide keeps."""
@@ -40,7 +42,8 @@ WHITE = 255
 class TiffSlide(Slide):
     """A tiled TIFF whose pages, or sub-pages, are the levels of one RGB image.
 
-    Raises Refused where tifffile reads it but this class does not.
+    Raises Refused where tifffile reads it but this class does not, DataError where its tiles are
+    too large.
     """
 
     backend = "tifffile"
@@ -51,15 +54,16 @@ class TiffSlide(Slide):
         try:
             self._pages = _level_pages(self._file)
             for page in self._pages:
-                _check(page)
+                _check(path, page)
+            self.levels = tuple(Level(page.imagewidth, page.imagelength) for page in self._pages)
+            self.mpp = plausible(_mpp(self._file, self._pages[0]))
+            self.power = _aperio(self._file, "AppMag")
         except Exception:  # any: the file is let go of, and the error goes on as it is
             self._file.close()
             raise
-        self.levels = tuple(Level(page.imagewidth, page.imagelength) for page in self._pages)
-        self.mpp = plausible(_mpp(self._file, self._pages[0]))
-        self.power = _aperio(self._file, "AppMag")
         self._lock = threading.Lock()
-        self._tiles: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
+        self._reading = threading.Lock()
+        self._kept: OrderedDict[tuple[int, int], Pixels] = OrderedDict()
         self._bytes = 0
 
     def region(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
@@ -68,9 +72,10 @@ class TiffSlide(Slide):
         high, wide = page.chunks[0], page.chunks[1]
         across = -(-page.imagewidth // wide)
         out = np.empty((height, width, 3), np.uint8)
+        columns = range(x // wide, -(-(x + width) // wide))
         for row in range(y // high, -(-(y + height) // high)):
-            for col in range(x // wide, -(-(x + width) // wide)):
-                tile = self._tile(level, row * across + col)
+            tiles = self._tiles(level, [row * across + col for col in columns])
+            for col, tile in zip(columns, tiles, strict=True):
                 top, left = max(y, row * high), max(x, col * wide)
                 part = tile[top - row * high :, left - col * wide :]
                 part = part[: y + height - top, : x + width - left]
@@ -78,25 +83,34 @@ class TiffSlide(Slide):
                 into[: part.shape[0], : part.shape[1]] = part
         return out
 
-    def _tile(self, level: int, number: int) -> Pixels:
-        """A decoded tile, RGB; the last ones are kept."""
-        key = (level, number)
+    def _tiles(self, level: int, numbers: Sequence[int]) -> Iterator[Pixels]:
+        """Decoded tiles, RGB; the last ones are kept."""
         with self._lock:
-            if key in self._tiles:
-                self._tiles.move_to_end(key)
-                return self._tiles[key]
-            data = self._stored(level, number)
+            kept = {n: self._kept[level, n] for n in numbers if (level, n) in self._kept}
+            for number in kept:
+                self._kept.move_to_end((level, number))
+        wanted = [number for number in numbers if number not in kept]
+        stored = iter(self._stored(level, wanted) if wanted else ())
+        for number in numbers:
+            yield kept[number] if number in kept else self._new(level, number, next(stored))
+
+    def _new(self, level: int, number: int, data: bytes | None) -> Pixels:
+        """A tile that is decoded and kept from now on."""
         tile = self._decoded(level, number, data)
         with self._lock:
-            if key not in self._tiles:
-                self._tiles[key] = tile
+            if (level, number) not in self._kept:
+                self._kept[level, number] = tile
                 self._bytes += tile.nbytes
-            while self._bytes > KEPT and len(self._tiles) > 1:
-                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+            while self._bytes > KEPT and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return tile
 
-    def _stored(self, level: int, number: int) -> bytes | None:
-        """The bytes of a tile as they are stored; None for one that was left out."""
+    def _stored(self, level: int, numbers: Sequence[int]) -> list[bytes | None]:
+        """The bytes of tiles as they are stored; None for those that were left out."""
+        with self._reading:
+            return [self._part(level, number) for number in numbers]
+
+    def _part(self, level: int, number: int) -> bytes | None:
         page = self._pages[level]
         offset, count = page.dataoffsets[number], page.databytecounts[number]
         if offset == 0 or count == 0:
@@ -121,8 +135,7 @@ class TiffSlide(Slide):
             return np.full((shape[1], shape[2], 3), WHITE, np.uint8)
         return _rgb(found[0, : shape[1], : shape[2]], page)
 
-    def close(self) -> None:
-        """See `Slide.close`."""
+    def _close(self) -> None:
         self._file.close()
 
 
@@ -136,8 +149,19 @@ def pyramid_levels(path: Path) -> tuple[int, int, bool]:
         return len(pages), pages[0].imagewidth * pages[0].imagelength, bool(pages[0].is_tiled)
 
 
+def all_pages(file: tifffile.TiffFile) -> list[Any]:
+    """The pages of a TIFF. Raises Refused where they are too many; in a damaged file they may go
+    round in a circle.
+    """
+    pages: list[Any] = list(islice(file.pages, MAX_DIRECTORIES + 1))
+    if len(pages) > MAX_DIRECTORIES:
+        raise Refused(f"a TIFF of more than {MAX_DIRECTORIES} pages, or pages in a circle")
+    return pages
+
+
 def _level_pages(file: tifffile.TiffFile) -> list[Any]:
     """The first page of each level of the first image."""
+    all_pages(file)
     if not file.series:
         raise Refused("a TIFF without an image")
     levels = file.series[0].levels
@@ -146,7 +170,7 @@ def _level_pages(file: tifffile.TiffFile) -> list[Any]:
     return [level.keyframe for level in levels]
 
 
-def _check(page: Any) -> None:
+def _check(path: Path, page: Any) -> None:
     """Refuses what cannot be read as tiles of RGB."""
     foreign = [name[3:] for name in FOREIGN if getattr(page.parent, name, False)]
     if foreign:
@@ -157,12 +181,22 @@ def _check(page: Any) -> None:
         raise Refused("colours in separate planes")
     if page.photometric not in (1, 2, 6) or page.samplesperpixel not in (1, 3, 4):
         raise Refused(f"{page.samplesperpixel} channels of kind {page.photometric!r}")
-    if int(np.prod(page.chunks)) > MAX_TILE:
-        raise Refused("strips that are too large to be decoded one by one")
+    _check_tiles(path, page)
+    if not len(page.dataoffsets) == len(page.databytecounts) == math.prod(page.chunked):
+        raise Refused(f"{len(page.dataoffsets)} tiles, where {math.prod(page.chunked)} belong")
     size = page.parent.filehandle.size
     ends = zip(page.dataoffsets, page.databytecounts, strict=True)
     if any(offset + count > size for offset, count in ends):
         raise Refused("a slide that is cut off before the end of its pixels")
+
+
+def _check_tiles(path: Path, page: Any) -> None:
+    """Refuses tiles or strips that would fill the memory."""
+    side, size = "x".join(map(str, page.chunks[1::-1])), math.prod(map(int, page.chunks))
+    if size > MAX_TILE:
+        raise too_large(
+            path, f"tiles or strips of at most {MAX_TILE} bytes", f"one of {side} pixels"
+        )
 
 
 def _rgb(samples: Pixels, page: Any) -> Pixels:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
+from histokit.io.limits import MAX_TILE
 from histokit.io.ngff import LAYOUT, Pyramid, read_metadata, require_zarr
 from histokit.io.raster import Refused
-from histokit.io.slides import Level, Pixels, Slide, damaged, plausible
+from histokit.io.slides import Level, Pixels, Slide, damaged, plausible, too_large
 
 ALONE = "tzc"
 """Axes beside rows and columns; of times and depths there may be one, of channels one or three."""
@@ -20,7 +22,8 @@ class ZarrSlide(Slide):
     """An OME-Zarr image of 8-bit RGB or grey: the group itself, or the first image of one that
     bioformats2raw made. Chunks that are not there have the fill value of their array.
 
-    Raises Refused where it is another kind of group, PluginError where zarr is missing.
+    Raises Refused where it is another kind of group, DataError where its chunks are too large,
+    PluginError where zarr is missing.
     """
 
     backend = "zarr"
@@ -41,6 +44,9 @@ class ZarrSlide(Slide):
         self._axes = pyramid.axes
         for array in self._arrays:
             _check(array, self._axes)
+            if math.prod(array.chunks) > MAX_TILE:
+                found = f"one of {'x'.join(map(str, array.chunks))}"
+                raise too_large(path, f"chunks of at most {MAX_TILE} bytes", found)
         self.levels = tuple(Level(self._side(a, "x"), self._side(a, "y")) for a in self._arrays)
         self.mpp = plausible(pyramid.mpp)
 
@@ -58,8 +64,8 @@ class ZarrSlide(Slide):
             pixels = pixels[..., None]
         return np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))
 
-    def close(self) -> None:
-        """See `Slide.close`; chunks are files of their own, and none stays open."""
+    def _close(self) -> None:
+        """Chunks are files of their own, and none stays open."""
 
     def _side(self, array: Any, axis: str) -> int:
         return int(array.shape[self._axes.index(axis)])

@@ -7,17 +7,22 @@ import multiprocessing
 import os
 import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TimeIsUp
 
 import pytest
 from PIL import Image
 
 from histokit.errors import DataError, PartialFailure
-from histokit.io import decode, patience
+from histokit.io import decode, patience, slides_open, slides_tiff
 from histokit.io.files import read_json
 from histokit.io.images import image_size, read_image
 from histokit.io.patience import answered
 from histokit.io.pictures import write_picture
+from histokit.io.slides_open import BACKENDS, is_slide, open_slide
 from histokit.run.predict import PredictOptions, predict
+from histokit.run.slide.work import SlideOptions
+from slides import write_pyramid
 from toys import image
 
 
@@ -99,3 +104,91 @@ def test_a_forked_process_has_readers_of_its_own(tmp_path, monkeypatch):
     child.start()
     child.join(15)
     assert child.exitcode == 0
+
+
+@pytest.fixture
+def dead_slide(tmp_path, monkeypatch):
+    """A folder with a slide whose pixels do not come until the test ends, and an image; and what
+    was closed of the slide.
+    """
+    (tmp_path / "in").mkdir()
+    write_pyramid(tmp_path / "in" / "dead.tif", image(200, 200), levels=2)
+    write_picture(tmp_path / "in" / "z.png", image(24, 24), "png")
+    end, read, closed, close = threading.Event(), set(), [], slides_tiff.TiffSlide._close
+
+    def waiting(slide, *_):
+        read.add(slide)
+        end.wait()
+
+    def closing(slide):
+        closed.append(slide.path)
+        close(slide)
+
+    monkeypatch.setattr(slides_tiff.TiffSlide, "_stored", waiting)
+    monkeypatch.setattr(slides_tiff.TiffSlide, "_close", closing)
+    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    yield tmp_path / "in", closed
+    end.set()
+    for slide in read:
+        close(slide)
+
+
+def test_a_slide_that_hangs_is_given_up_and_not_closed(dead_slide):
+    """Closing would wait for the read to end, or crash."""
+    folder, closed = dead_slide
+    with open_slide(folder / "dead.tif", "tifffile") as slide:
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"cannot read .*dead\.tif(.|\n)*no answer"):
+                slide.view(1.0).read(0, 0, 9, 9)
+    assert closed == []
+    with open_slide(folder / "dead.tif", "tifffile"):
+        pass
+    assert closed == [folder / "dead.tif"]
+
+
+def test_the_slide_is_named_and_the_rest_is_done(dead_slide, tmp_path):
+    with pytest.raises(PartialFailure, match="1 of 2"):
+        list(predict(PredictOptions("otsu-hed", [dead_slide[0]], tmp_path / "out", device="cpu",
+                                    slides=SlideOptions("none"))))  # fmt: skip
+    (failure,) = read_json(tmp_path / "out" / "failures.json")
+    assert "dead.tif" in failure["reason"]
+    assert "no answer" in failure["reason"]
+
+
+@pytest.mark.parametrize("backend", ["tifffile", "openslide", "zarr"])
+def test_a_slide_whose_opening_hangs_is_given_up(tmp_path, monkeypatch, backend):
+    """No other library is tried on it."""
+    end = threading.Event()
+    path = tmp_path / "s.svs"
+    if backend == "zarr":
+        path.mkdir()
+    else:
+        path.write_bytes(b"any")
+    monkeypatch.setattr(slides_open, "BACKENDS", dict.fromkeys(BACKENDS, lambda _: end.wait()))
+    monkeypatch.setattr(patience, "PATIENCE", 0.2)
+    with pytest.raises(DataError, match=r"cannot read .*s\.svs") as caught:
+        open_slide(path)
+    assert caught.value.found == "no answer"
+    end.set()
+
+
+def test_what_hangs_when_it_is_looked_at_is_no_slide(tmp_path, monkeypatch):
+    end = threading.Event()
+    (tmp_path / "s.tif").write_bytes(b"any")
+    monkeypatch.setattr(slides_open, "pyramid_levels", lambda _: end.wait())
+    monkeypatch.setattr(patience, "PATIENCE", 0.2)
+    assert not is_slide(tmp_path / "s.tif")
+    end.set()
+
+
+def test_what_comes_at_the_last_moment_counts(monkeypatch, tmp_path):
+    class Late(Future):
+        def result(self, timeout=None):
+            if timeout is not None:
+                raise TimeIsUp
+            return super().result()
+
+    late = Late()
+    late.set_result("here")
+    monkeypatch.setattr(patience._Reader, "ask", lambda *_: late)
+    assert answered(tmp_path, lambda: "here") == "here"
