@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from histokit.cli import completion
+
+if TYPE_CHECKING:
+    from histokit.run.slide.work import SlideOptions
 
 Ref: TypeAlias = Annotated[
     str,
@@ -72,3 +75,27 @@ Workers: TypeAlias = Annotated[
     typer.Option(min=0, help="Processes of Ray; 0 is one a GPU or, without any, one a machine."),
 ]
 Strict: TypeAlias = Annotated[bool, typer.Option("--strict", help="Stop at the first failure.")]
+
+
+def slide_options(
+    mask: str,
+    max_memory: float,
+    margin: int,
+    engine: Literal["local", "ray"],
+    ray_address: str,
+    workers: int,
+    *,
+    preview: bool,
+) -> SlideOptions:
+    """What is asked of slides alone, by these words."""
+    from histokit.run.slide.work import SlideOptions
+
+    return SlideOptions(
+        mask,
+        max_memory,
+        margin,
+        preview,
+        engine=engine,
+        ray_address=ray_address,
+        workers=workers,
+    )

@@ -38,7 +38,8 @@ def predict(
         str,
         typer.Option(
             help="What to write: "
-            "labels,probabilities,geojson,geojson.gz,hovernet-json,table,parquet,overlay,ome-zarr."
+            "labels,probabilities,geojson,geojson.gz,hovernet-json,table,parquet,overlay,ome-zarr; "
+            "of slides all but labels and probabilities."
         ),
     ] = "labels,probabilities,geojson,overlay",
     window: words.Window = 512,
@@ -85,7 +86,6 @@ def predict(
     from histokit.run.infer import Windows
     from histokit.run.predict import PredictOptions
     from histokit.run.predict import predict as run_predict
-    from histokit.run.slide.work import SlideOptions
 
     options = PredictOptions(
         ref=ref,
@@ -96,14 +96,8 @@ def predict(
         mpp=mpp,
         formats=tuple(word.strip() for word in formats.split(",") if word.strip()),
         windows=Windows(window, overlap, batch),
-        slides=SlideOptions(
-            mask,
-            max_memory,
-            margin,
-            preview,
-            engine=engine,
-            ray_address=ray_address,
-            workers=workers,
+        slides=words.slide_options(
+            mask, max_memory, margin, engine, ray_address, workers, preview=preview
         ),
         min_confidence=min_confidence,
         settings=settings_of(set_),

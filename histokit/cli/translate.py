@@ -85,7 +85,6 @@ def translate(
     from histokit.run.cohort.shards import parse_shard
     from histokit.run.events import Translated
     from histokit.run.infer import Windows
-    from histokit.run.slide.work import SlideOptions
     from histokit.run.translate import TranslateOptions, sort_words
     from histokit.run.translate import translate as run_translate
 
@@ -103,14 +102,8 @@ def translate(
         format=format_,
         compression=compression,
         windows=Windows(window, overlap, batch),
-        slides=SlideOptions(
-            mask,
-            max_memory,
-            margin,
-            preview,
-            engine=engine,
-            ray_address=ray_address,
-            workers=workers,
+        slides=words.slide_options(
+            mask, max_memory, margin, engine, ray_address, workers, preview=preview
         ),
         settings=settings_of(set_),
         device=device,

@@ -1,24 +1,29 @@
-"""What `predict` and `translate` share: how they begin, which inputs are slides, their pixel size,
-and what their outputs depend on.
+"""What `predict` and `translate` share: how they begin and end, which inputs are slides, their
+pixel size, and what their outputs depend on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from histokit import __version__
-from histokit.errors import UsageError
+from histokit.errors import HistokitError, UsageError
+from histokit.io.files import write_json
 from histokit.io.slides_open import is_slide
+from histokit.run.cohort.claims import AT_THE_END, BRIEFLY, Claim
 from histokit.run.cohort.item import Item
-from histokit.run.cohort.state import checksum
+from histokit.run.cohort.state import State, checksum
+from histokit.run.cohort.tables import left_lines, write_tables
+from histokit.run.cohort.walk import Cohort, Tally, Work, keys_of_others, known, walk
 from histokit.run.domains import SAME_MPP
 from histokit.run.events import Event, Noted
 from histokit.run.infer import Windows
 from histokit.run.machine import Machine, open_machine
 from histokit.run.models import Trained
+from histokit.run.provenance import RECORD
 from histokit.run.slide.key import identity
 from histokit.run.slide.work import Recipe, SlideOptions
 from histokit.run.translators import load_with
@@ -88,6 +93,57 @@ def begun(
     for line in size_notes(plain, options.mpp, trained.card.get("mpp"), after):
         yield Noted(line)
     return machine, trained
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is written into the output folder of some items beside their outputs.
+
+    Attributes:
+        columns: of summary.csv.
+        record: of where all comes from, as JSON has it.
+        more: writes what else there is of the states of items, and gives lines about it.
+    """
+
+    columns: Sequence[str]
+    record: Mapping[str, Any]
+    more: Callable[[Sequence[State]], Sequence[str]] = lambda states: ()
+
+    def write(self, cohort: Cohort, states: Sequence[State]) -> list[str]:
+        """Writes them and gives lines about them."""
+        write_tables(cohort.out, self.columns, cohort.items, states)
+        write_json(cohort.out / RECORD, self.record)
+        return [*self.more(states), *left_lines(cohort.items, states)]
+
+
+def worked(
+    cohort: Cohort, work: Work, claim: Claim, tables: Tables
+) -> Generator[Event, None, Tally]:
+    """Works on the items of a cohort; then, and also where something ends the work early, the
+    tables are written of all that is known.
+
+    Raises what `walk` raises, whatever becomes of the tables then, and RunBusy where other
+    processes keep this one from writing them.
+    """
+    ended: dict[str, State] = {}
+
+    def written(wait: float) -> list[str]:
+        mine = list(ended.values())
+        keys = keys_of_others(cohort, mine)
+        again = "the same command with --resume: all is done, and it writes the tables"
+        with claim.alone(wait, again):
+            return tables.write(cohort, known(cohort, mine, keys))
+
+    try:
+        tally = yield from walk(cohort, work, ended)
+    except BaseException as error:
+        try:
+            written(BRIEFLY)
+        except (HistokitError, OSError) as second:
+            error.add_note(f"the tables of {cohort.out} are not written: {second}")
+        raise
+    yield from map(Noted, written(AT_THE_END))
+    return tally
 
 
 def of_the_method(options: FolderOptions, trained: Trained) -> dict[str, Any]:

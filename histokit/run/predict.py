@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from histokit.errors import UsageError
 from histokit.interfaces import Instances, Segmenter
-from histokit.io.files import require_folder, write_json
+from histokit.io.files import require_folder
 from histokit.io.images import read_image
 from histokit.io.ngff import require_zarr
 from histokit.io.tables import require_parquet
@@ -20,10 +20,11 @@ from histokit.run.cohort.claims import Claim, claimed
 from histokit.run.cohort.item import Item
 from histokit.run.cohort.shards import Shard
 from histokit.run.cohort.state import State
-from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
-from histokit.run.cohort.walk import Cohort, Done, known, walk
+from histokit.run.cohort.tables import tell_failures
+from histokit.run.cohort.walk import Cohort, Done
 from histokit.run.events import Event, Noted, Predicted
 from histokit.run.folder_work import (
+    Tables,
     begun,
     of_the_method,
     recipe_of,
@@ -31,6 +32,7 @@ from histokit.run.folder_work import (
     slide_options,
     slides_of,
     what_matters,
+    worked,
 )
 from histokit.run.image_outputs import DEFAULT_FORMATS, FORMATS, ImageOutputs
 from histokit.run.infer import Windows
@@ -38,10 +40,12 @@ from histokit.run.items import find_flat
 from histokit.run.ledger import Line, in_words, line_of, write_ledger
 from histokit.run.machine import Machine
 from histokit.run.models import Trained, segmenter_of
-from histokit.run.provenance import environment
+from histokit.run.provenance import WEIGHTS, environment
 from histokit.run.slide.cluster import require_ray
+from histokit.run.slide.memory import Footprint
 from histokit.run.slide.walk import predict_slide
 from histokit.run.slide.work import SlideOptions, SlideWork
+from histokit.run.slide.writers import FORMATS as OF_SLIDES
 from histokit.run.whole import segment_whole
 
 COLUMNS = ("image", "objects", "seconds")
@@ -118,6 +122,9 @@ def _predict(
     options: PredictOptions, items: Sequence[Item], slides: set[Path], claim: Claim
 ) -> Iterator[Event]:
     machine, trained = yield from begun(options, items, slides)
+    dropped = [name for name in options.formats if name not in OF_SLIDES]
+    if slides and dropped and not options.slides.preview:
+        yield Noted(f"{', '.join(dropped)}: written of plain images, not of slides")
     job = _Job(options, segmenter_of(trained), machine, trained, slides)
     own = {"formats": sorted(options.formats), "min_confidence": options.min_confidence}
     cohort = Cohort(
@@ -129,10 +136,8 @@ def _predict(
         options.strict,
         label=lambda item: item.path.name,
     )
-    tally = yield from walk(cohort, job.one)
-    with claim.alone():
-        said = _write_tables(cohort, known(cohort, tally.states), trained, options, machine)
-    yield from map(Noted, said)
+    tables = Tables(COLUMNS, job.record(), partial(_write_ledger, options.out))
+    tally = yield from worked(cohort, job.one, claim, tables)
     objects = sum(state.row["objects"] for state in tally.done)
     yield Predicted(options.out, len(tally.done), tally.failed, objects, tally.skipped)
     tell_failures(tally.failed, len(tally.states), options.out)
@@ -147,11 +152,18 @@ class _Job:
     machine: Machine
     trained: Trained
     slides: set[Path]
+    footprint: Footprint = field(default_factory=Footprint)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What outputs depend on of the method."""
         return of_the_method(self.options, self.trained)
+
+    def record(self) -> dict[str, Any]:
+        """What the folder says of where all comes from."""
+        card = {key: self.trained.card.get(key) for key in WEIGHTS}
+        about = {"weights": card, "windows": str(self.options.windows)}
+        return {**environment(self.machine), **about}
 
     def one(self, item: Item) -> Generator[Event, None, Done]:
         """Works on an image or slide."""
@@ -181,6 +193,7 @@ class _Job:
             about=_about(options, self.trained),
             settings=self.settings,
             recipe=recipe_of(options, self.trained, self.machine),
+            footprint=self.footprint,
         )
 
     def _image(self, item: Item) -> tuple[Instances, Line]:
@@ -206,18 +219,9 @@ def _about(options: PredictOptions, trained: Trained) -> dict[str, Any]:
     return {"method": trained.spec.name, "weights": weights, "windows": str(options.windows)}
 
 
-def _write_tables(
-    cohort: Cohort,
-    states: Sequence[State],
-    trained: Trained,
-    options: PredictOptions,
-    machine: Machine,
-) -> list[str]:
-    """Writes the tables of the folder and gives what is to be said of them."""
-    write_tables(options.out, COLUMNS, cohort.items, states)
-    card = {key: trained.card.get(key) for key in ("method", "run", "digest", "mpp", "data")}
-    provenance = {**environment(machine), "weights": card, "windows": str(options.windows)}
-    write_json(options.out / "provenance.json", provenance)
+def _write_ledger(out: Path, states: Sequence[State]) -> list[str]:
+    """Writes what was kept and how far it can be trusted, and gives a line about it; nothing where
+    no objects have scores.
+    """
     lines = [Line(**state.more) for state in states if state.more]
-    said = [in_words(write_ledger(options.out, lines))] if lines else []
-    return [*said, *left_lines(cohort.items, states)]
+    return [in_words(write_ledger(out, lines))] if lines else []

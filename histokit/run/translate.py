@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from histokit.errors import ContractError, DataError, UsageError
 from histokit.interfaces import Translator
-from histokit.io.files import DiskError, require_folder, write_json
+from histokit.io.files import DiskError, require_folder
 from histokit.io.images import read_image
 from histokit.io.pictures import SUFFIX, PictureFormat, write_picture
 from histokit.io.pyramid import SUFFIX as SLIDE_SUFFIX
@@ -21,10 +21,11 @@ from histokit.registry.refs import RUN_FILE, WEIGHTS, parse_ref
 from histokit.run.cohort.claims import Claim, claimed
 from histokit.run.cohort.item import Item, output_path
 from histokit.run.cohort.shards import Shard
-from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
-from histokit.run.cohort.walk import FATAL, Cohort, Done, known, walk
-from histokit.run.events import Event, Noted, Translated
+from histokit.run.cohort.tables import tell_failures
+from histokit.run.cohort.walk import FATAL, Cohort, Done
+from histokit.run.events import Event, Translated
 from histokit.run.folder_work import (
+    Tables,
     begun,
     of_the_method,
     recipe_of,
@@ -32,6 +33,7 @@ from histokit.run.folder_work import (
     slide_options,
     slides_of,
     what_matters,
+    worked,
 )
 from histokit.run.infer import Windows
 from histokit.run.items import find_items
@@ -40,6 +42,7 @@ from histokit.run.models import Trained
 from histokit.run.norms import InstanceNorms
 from histokit.run.provenance import environment
 from histokit.run.slide.cluster import require_ray
+from histokit.run.slide.memory import Footprint
 from histokit.run.slide.sized import drawn_at
 from histokit.run.slide.translate import translate_slide
 from histokit.run.slide.work import SlideOptions, TranslationWork
@@ -156,13 +159,8 @@ def _translate(
     cohort = Cohort(
         options.out, items, settings, options.shard, options.resume, options.strict, fatal
     )
-    tally = yield from walk(cohort, job.one)
-    with claim.alone():
-        states = known(cohort, tally.states)
-        write_tables(options.out, COLUMNS, items, states)
-        record = {**environment(machine), **job.origin}
-        write_json(options.out / "provenance.json", record)
-    yield from map(Noted, left_lines(items, states))
+    tables = Tables(COLUMNS, {**environment(machine), **job.origin})
+    tally = yield from worked(cohort, job.one, claim, tables)
     seams = [state.row["seam"] for state in tally.done if state.row["seam"] is not None]
     mean = sum(seams) / len(seams) if seams else None
     done, worst = len(tally.done), max(seams, default=None)
@@ -179,6 +177,7 @@ class _Job:
     machine: Machine
     trained: Trained
     slides: set[Path]
+    footprint: Footprint = field(default_factory=Footprint)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -243,6 +242,7 @@ class _Job:
             about={"histokit": self.origin},
             settings=self.settings,
             recipe=recipe_of(options, self.trained, self.machine),
+            footprint=self.footprint,
         )
         shown = drawn_at(options.out, item.key)
         target = output_path(options.out, item, SLIDE_SUFFIX)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
-from histokit.errors import PartialFailure, RunBusy
-from histokit.io.files import read_json
+from histokit.errors import DataError, DeviceError, PartialFailure, RunBusy
+from histokit.io.files import DiskError, read_json, write_text
+from histokit.io.images import read_image
+from histokit.io.locks import is_held
+from histokit.run import folder_work
 from histokit.run.cohort.shards import Shard
 from histokit.run.events import ItemDone, Noted, Predicted, Translated
 from histokit.run.infer import Windows
@@ -159,6 +164,15 @@ def test_a_second_process_is_refused(folder, tmp_path, verb):
     list(verb([folder / "a.png"], tmp_path / "out", resume=True))
 
 
+def test_what_slides_do_not_get_is_told_once(folder, tmp_path):
+    write_pyramid(folder / "t.tif", nuclei(300, 400), levels=2, mpp=0.25)
+    options = PredictOptions("otsu-hed", [folder], tmp_path / "out", device="cpu")
+    told = [line for line in lines(predict(options)) if "plain images" in line]
+    assert told == ["labels, probabilities: written of plain images, not of slides"]
+    for more in ({"formats": ("geojson",)}, {"inputs": [folder / "a.png"]}):
+        assert not [line for line in lines(predict(replace(options, **more))) if "plain" in line]
+
+
 def test_resume_reaches_into_slides(folder, tmp_path, monkeypatch):
     asked = []
 
@@ -172,6 +186,99 @@ def test_resume_reaches_into_slides(folder, tmp_path, monkeypatch):
         slides = SlideOptions(mask="none")
         list(VERBS["predict"]([folder / "s.tif"], tmp_path / "out", resume=resume, slides=slides))
     assert asked == [(False, "none", "otsu-hed"), (True, "none", "otsu-hed")]
+
+
+@either
+@pytest.mark.parametrize("how", ["strict", "fatal", "stopped", "closed"])
+def test_the_tables_are_true_where_the_work_ends_early(folder, tmp_path, verb, how, monkeypatch):
+    out = tmp_path / "out"
+    list(verb([folder / "a.png"], out, mpp=0.3))
+    write_text(out / "failures.json", "[]")
+    module = "predict" if verb is VERBS["predict"] else "translate"
+    read = read_image
+
+    def broken(path):
+        if path.name != "c.png":
+            return read(path)
+        if how == "fatal":
+            raise DeviceError("out of memory")
+        raise KeyboardInterrupt if how == "stopped" else DataError(f"{path} is broken")
+
+    monkeypatch.setattr(f"histokit.run.{module}.read_image", broken)
+    monkeypatch.setattr(f"histokit.run.{module}.environment", lambda machine: {"made": "now"})
+    walking = verb([folder], out, strict=how == "strict")
+    if how == "closed":
+        next(event for event in walking if isinstance(event, ItemDone))
+        walking.close()
+    else:
+        expected = {"strict": DataError, "fatal": DeviceError, "stopped": KeyboardInterrupt}[how]
+        with pytest.raises(expected):
+            list(walking)
+    names = {"closed": ["a"]}.get(how, ["a", "b"])
+    assert [Path(row["image"]).stem for row in summary(out)] == names
+    assert read_json(out / "provenance.json")["made"] == "now"
+    if how in ("strict", "fatal"):
+        (failure,) = read_json(out / "failures.json")
+        assert failure["image"] == str(folder / "c.png")
+    else:
+        assert not (out / "failures.json").exists()
+
+
+@either
+def test_the_first_failure_is_told_where_the_tables_fail_too(folder, tmp_path, verb, monkeypatch):
+    def full(*_):
+        raise DiskError("the disk is full")
+
+    monkeypatch.setattr("histokit.run.folder_work.write_tables", full)
+    (folder / "a.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"a\.png") as caught:
+        list(verb([folder], tmp_path / "out", strict=True))
+    assert "the disk is full" in "".join(caught.value.__notes__)
+
+
+@either
+def test_who_keeps_another_from_its_tables_is_told(folder, tmp_path, verb, monkeypatch):
+    tables, free = tmp_path / "out/.state/locks/tables.lock", []
+    keys = folder_work.keys_of_others
+
+    def keys_of_others(cohort, mine):
+        free.append(not is_held(tables))
+        return keys(cohort, mine)
+
+    monkeypatch.setattr(folder_work, "keys_of_others", keys_of_others)
+    monkeypatch.setattr(folder_work, "AT_THE_END", 0.1)
+    walking = verb([folder / "a.png"], tmp_path / "out")
+    next(event for event in walking if isinstance(event, ItemDone))
+    with FileLock(tables), pytest.raises(RunBusy, match="--resume"):
+        list(walking)
+    list(verb([folder / "a.png"], tmp_path / "out", resume=True))
+    assert free == [False, True]
+    assert len(summary(tmp_path / "out")) == 1
+
+
+@either
+def test_identical_slides_get_blocks_of_one_size(tmp_path, verb, monkeypatch):
+    """Also where a slide has taken more memory than there was at the beginning."""
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        write_pyramid(tmp_path / "in" / f"{name}.tif", nuclei(900, 1500), levels=2, mpp=0.25)
+    peaks = iter([2**29, 2**30, 2**31, 2**32, 2**33, 2**34])
+    monkeypatch.setattr("histokit.run.slide.memory.peak_memory", lambda: next(peaks))
+    slides = SlideOptions("none", max_memory=1.0, preview=True, margin=32)
+    events = list(verb([tmp_path / "in"], tmp_path / "out", slides=slides))
+    sizes = {line.partition(": ")[2] for line in lines(events) if " blocks" in line}
+    assert len(sizes) == 1
+    assert len(done(events)) == 3
+
+
+@either
+def test_slides_that_memory_does_not_hold_fail_and_the_rest_is_done(folder, tmp_path, verb):
+    with pytest.raises(PartialFailure, match="1 of 4 images failed"):
+        list(verb([folder], tmp_path / "out", slides=SlideOptions("none", max_memory=0.1)))
+    (failure,) = read_json(tmp_path / "out" / "failures.json")
+    assert failure["image"] == str(folder / "s.tif")
+    assert "--max-memory: 0.1 GiB" in failure["reason"]
+    assert len(summary(tmp_path / "out")) == 3
 
 
 def test_a_killed_command_is_gone_on_from(histokit, tmp_path, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 import struct
 import zipfile
@@ -99,6 +101,34 @@ def test_a_bare_weights_file_and_another_name(run, tmp_path):
         import_model(run.best, tmp_path, name="mine")
     with pytest.raises(DataError, match="refused to use the name"):
         import_model(run.best, tmp_path / "models", name="../out")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_model_has_its_name_only_once_it_is_on_the_disk(run, bundle, tmp_path, monkeypatch, bare):
+    synced, named = [], {}
+    sync, rename = os.fsync, os.replace
+
+    def fsync(handle):
+        synced.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    def replace(source, target):
+        named[Path(target)] = list(synced)
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        patched.setattr(os, "replace", replace)
+        path = import_model(run.best if bare else bundle, tmp_path)
+    assert path.stat().st_ino in named[path]
+
+
+def test_an_import_onto_a_full_disk_is_told_and_leaves_nothing(run, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("histokit.run.exchange.shutil.copyfile", full)
+    refused(run.best, tmp_path / "models", "cannot write")
 
 
 def test_what_cannot_be_exported(run, bundle, tmp_path):

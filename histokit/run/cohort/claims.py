@@ -16,6 +16,8 @@ STATES = ".state"
 """Folder of an output folder that says how far each item is."""
 BRIEFLY = 60.0
 """Seconds to wait for a process that begins or ends; it takes a moment of one."""
+AT_THE_END = 600.0
+"""Seconds to wait where all work is done and only the tables are to be written."""
 ELSEWHERE = "choose another output folder: -o FOLDER"
 
 
@@ -25,14 +27,16 @@ class Claim:
 
     out: Path
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Keeps every other process from beginning, and from writing tables, for a moment."""
+    def alone(self, wait: float = BRIEFLY, hint: str = "try again") -> AbstractContextManager[None]:
+        """Keeps every other process from beginning, and from writing tables, for a moment. Waits
+        some seconds for one that does; `hint` is what to do where it takes longer.
+        """
         return held(
             _locks(self.out) / f"tables{LOCK}",
             busy=f"the output folder {self.out} is in use",
-            hint="try again",
+            hint=hint,
             elsewhere=ELSEWHERE,
-            wait=BRIEFLY,
+            wait=wait,
         )
 
 

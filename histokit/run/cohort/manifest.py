@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from histokit.errors import DataError
+from histokit.io.files import refuse_pipe
 from histokit.io.slides_open import is_slide
 from histokit.io.tables import PARQUET, require_parquet
 from histokit.run.cohort.item import Item, Naming
+from histokit.run.slide.mask import EVERYWHERE
 
 ENDINGS = (".csv", PARQUET)
 """Of files that are manifests."""
@@ -20,7 +22,6 @@ PATHS = ("path", "image", "file", "filename")
 """Headings under which paths are looked for, in this order."""
 READ = ("mpp", "mask", "name")
 """Headings of other columns that are read; the rest is carried into summary.csv."""
-NO_MASK = "none"
 UNNAMED = PurePath()
 Table = tuple[list[str], list[tuple[str, list[str]]]]
 """The headings, and each row with the word for its place."""
@@ -39,6 +40,7 @@ def read_manifest(table: Path, naming: Naming) -> list[Item]:
 
     Raises DataError with all that is wrong, by lines, and PluginError where pyarrow is missing.
     """
+    refuse_pipe(table)
     headings, rows = (_parquet if table.suffix.lower() == PARQUET else _csv)(table)
     columns, problems = _columns(headings)
     if "path" not in columns:
@@ -114,7 +116,7 @@ def _item(
         for place, heading in enumerate(headings)
         if heading and place not in read
     }
-    mask = mask if mask in ("", NO_MASK) else str(folder / mask)
+    mask = mask if mask in ("", EVERYWHERE) else str(folder / mask)
     item = Item(folder / path, PurePath(name), _number(mpp), mask, carried)
     wrong = list(_of_path(item, path)) + list(_of_name(name))
     if any(cells[len(headings) :]):
@@ -134,7 +136,7 @@ def _of_path(item: Item, typed: str) -> Iterator[str]:
         yield f"{item.path} is a folder"
     elif item.mask and not is_slide(item.path):
         yield f"a mask, which only slides have, and {item.path} is a plain image"
-    if item.mask not in ("", NO_MASK) and not Path(item.mask).is_file():
+    if item.mask not in ("", EVERYWHERE) and not Path(item.mask).is_file():
         yield f"there is no mask {item.mask}"
 
 

@@ -84,7 +84,7 @@ def read_state(out: Path, name: str) -> State | None:
 
 def key_of(item: Item, settings: Mapping[str, Any]) -> str:
     """The digest of all that an item's outputs depend on: the file, what the manifest says of it,
-    and the settings.
+    and the settings. Raises DataError where a file cannot be read.
     """
     mask = [item.mask, identity(Path(item.mask))] if item.mask else None
     parts = {"image": identity(item.path), "mpp": item.mpp, "mask": mask, "settings": settings}

@@ -6,24 +6,27 @@ import platform
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from glob import escape
 from pathlib import Path
 from typing import Any
 
 from histokit.errors import ConfigError, DataError, DeviceError, HistokitError
-from histokit.io.files import PART, DiskError, recorded, remove
+from histokit.io.files import DiskError, recorded
 from histokit.run.cohort.item import Item
+from histokit.run.cohort.left_overs import LeftOvers
 from histokit.run.cohort.shards import Shard
 from histokit.run.cohort.state import (
     State,
     damaged,
     key_of,
     outputs_among,
+    path_of,
     read_state,
     write_state,
 )
 from histokit.run.events import Event, ItemDone, ItemFailed, Noted
 
+UNREADABLE = ""
+"""The key of an item whose file, or mask, nobody can read."""
 FATAL: tuple[type[HistokitError], ...] = (DeviceError, ConfigError, DiskError)
 """What the next item would meet as well."""
 
@@ -90,8 +93,16 @@ class Tally:
         return len(self.states) - len(self.done)
 
 
-def walk(cohort: Cohort, work: Work) -> Generator[Event, None, Tally]:
+def walk(
+    cohort: Cohort, work: Work, ended: dict[str, State] | None = None
+) -> Generator[Event, None, Tally]:
     """Works on the items of this shard; yields an event an item, and lines.
+
+    Args:
+        cohort: the items.
+        work: what is done with each.
+        ended: takes the states of items as these are known to be done, or fail and do not end the
+            work, by their names: what is known where the work ends early.
 
     Raises what is fatal, and with `Cohort.strict` the first failure; what came before is finished
     and known to be.
@@ -99,24 +110,44 @@ def walk(cohort: Cohort, work: Work) -> Generator[Event, None, Tally]:
     mine = cohort.shard.part(cohort.items)
     if cohort.shard.count > 1:
         yield Noted(f"shard {cohort.shard}: {len(mine)} of {len(cohort.items)} items")
-    finished = (yield from _finished(cohort, mine)) if cohort.resume else {}
-    states = []
+    ended = {} if ended is None else ended
+    if cohort.resume:
+        ended |= yield from _finished(cohort, mine)
+    skipped, left_overs = len(ended), LeftOvers(cohort.out)
     for number, item in enumerate(mine, 1):
-        state = finished.get(item.key)
-        states.append(state or (yield from _one(cohort, item, (number, len(mine)), work)))
-    return Tally(states, len(finished))
+        if item.key not in ended:
+            place = number, len(mine)
+            ended[item.key] = yield from _one(cohort, item, place, work, left_overs)
+    return Tally([ended[item.key] for item in mine], skipped)
 
 
-def known(cohort: Cohort, mine: Sequence[State]) -> list[State]:
+def keys_of_others(cohort: Cohort, mine: Sequence[State]) -> dict[str, str]:
+    """The keys of the items that have a state beside those given, by their names. It opens their
+    files, which takes long where there are many.
+    """
+    have = {state.name for state in mine}
+    others = [item for item in cohort.items if item.key not in have]
+    begun = [item for item in others if path_of(cohort.out, item.key).exists()]
+    return {item.key: _key(cohort, item)[0] for item in begun}
+
+
+def known(cohort: Cohort, mine: Sequence[State], keys: Mapping[str, str]) -> list[State]:
     """The states of all items that are done or failed, in the order of the items: those of this
     shard, and what others wrote with the same key.
+
+    Args:
+        cohort: the items.
+        mine: the states of this shard.
+        keys: what `keys_of_others` gave; for items begun since then the file is opened.
     """
     found = {state.name: state for state in mine}
     for item in cohort.items:
         if item.key not in found:
             state = _read(cohort, item)[0]
-            if state and state.status != "running" and state.key == key_of(item, cohort.settings):
-                found[item.key] = state
+            if state and state.status != "running":
+                key = keys[item.key] if item.key in keys else _key(cohort, item)[0]
+                if state.key == key:
+                    found[item.key] = state
     return [found[item.key] for item in cohort.items if item.key in found]
 
 
@@ -137,7 +168,10 @@ def _finished(cohort: Cohort, mine: Sequence[Item]) -> Generator[Event, None, di
 
 def _unfit(cohort: Cohort, item: Item, state: State) -> str:
     """Why an item that was done is not; empty where it is."""
-    if state.key != key_of(item, cohort.settings):
+    key, unreadable = _key(cohort, item)
+    if unreadable:
+        return unreadable.what
+    if state.key != key:
         return "the image, weights or settings are others than before"
     lost = damaged(cohort.out, state) if state.outputs else "what was written of it"
     return f"{lost} is gone or changed" if lost else ""
@@ -151,14 +185,25 @@ def _read(cohort: Cohort, item: Item) -> tuple[State | None, str]:
         return None, error.what
 
 
+def _key(cohort: Cohort, item: Item) -> tuple[str, DataError | None]:
+    """The key of an item, and why there is none."""
+    try:
+        return key_of(item, cohort.settings), None
+    except DataError as error:
+        return UNREADABLE, error
+
+
 def _one(
-    cohort: Cohort, item: Item, place: tuple[int, int], work: Work
+    cohort: Cohort, item: Item, place: tuple[int, int], work: Work, left_overs: LeftOvers
 ) -> Generator[Event, None, State]:
     """Works on an item and gives its state, done or failed."""
     label, began = cohort.label(item), time.perf_counter()
-    state = _begun(cohort, item)
+    key, unreadable = _key(cohort, item)
+    state = _begun(cohort, item, key, left_overs)
     write_state(cohort.out, state)
     try:
+        if unreadable:
+            raise unreadable
         with recorded() as written:
             done = yield from work(item)
     except HistokitError as error:
@@ -179,12 +224,11 @@ def _one(
     return state
 
 
-def _begun(cohort: Cohort, item: Item) -> State:
+def _begun(cohort: Cohort, item: Item, key: str, left_overs: LeftOvers) -> State:
     """The state of an item that begins; what a killed process left of it half-written is gone."""
-    before, key = _read(cohort, item)[0], key_of(item, cohort.settings)
+    before = _read(cohort, item)[0]
     if before and before.status == "running" and before.host == platform.node():
-        for left_over in cohort.out.rglob(f".{escape(item.name.name)}.*.{before.pid}{PART}"):
-            remove(left_over)
+        left_overs.remove(item.name.name, before.pid)
     again = cohort.resume and before is not None and before.key == key
     attempts = 1 + (before.attempts if again and before else 0)
     return State(name=item.key, image=str(item.path), key=key, status="running", attempts=attempts)

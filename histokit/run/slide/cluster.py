@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from itertools import groupby
@@ -26,6 +26,8 @@ LONGEST = 4
 """Most blocks of a strip."""
 DEATHS = 3
 """Processes that may die of a slide and are replaced; one more ends the work."""
+PATIENCE = 600.0
+"""Seconds within which Ray begins a process where none works."""
 ALONE = "127.0.0.1"
 """Where a Ray that is started here listens: other machines do not reach it."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -47,6 +49,10 @@ class Worker(Generic[R]):
     @cached_property
     def _engine(self) -> Engine[R]:
         return self._make()
+
+    def begun(self) -> list[tuple[int, Arrays]]:
+        """Nothing; there is an answer when the process has its place on a machine."""
+        return []
 
     def work_out(self, strip: Strip) -> list[tuple[int, Arrays]]:
         """The number and the packed result of each block."""
@@ -87,7 +93,7 @@ def clustered(
         form: how results travel.
 
     Raises what the processes raise, PluginError without Ray, and DeviceError where there is none
-    at the address, or too many processes die.
+    at the address, no process gets a place, or too many die.
     """
     ray, recipe = require_ray(), work.recipe
     if recipe is None:
@@ -97,8 +103,9 @@ def clustered(
     def engine(blocks: Sequence[Block]) -> Generator[tuple[Block, R], None, None]:
         by_number = {block.number: block for block in blocks}
         _connect(ray, work.options.ray_address)
-        worker, size = _worker(ray, work.options.workers, recipe.device)
-        crew = _Crew(ray, lambda: worker.remote(begin, form), size)
+        share, size = _share(ray, work.options.workers, recipe.device)
+        worker = ray.remote(**share)(Worker)
+        crew = _Crew(ray, lambda: worker.remote(begin, form), size, share)
         longest = min(LONGEST, -(-len(blocks) // (2 * size)))
         with closing(crew):
             for number, arrays in crew.work_out(strips(blocks, plan.across, longest)):
@@ -122,28 +129,33 @@ def strips(blocks: Sequence[Block], across: int, longest: int) -> Iterator[Strip
 
 @final
 class _Crew:
-    """Processes that work on one slide.
+    """Processes that work on one slide, as many as get a place on a machine.
 
     Args:
         ray: the library, connected.
         begin: starts a process.
-        size: how many there are.
+        size: how many there are to be.
+        share: what each asks of its machine.
     """
 
-    def __init__(self, ray: Any, begin: Callable[[], Any], size: int) -> None:
-        self._ray, self._begin = ray, begin
+    def __init__(
+        self, ray: Any, begin: Callable[[], Any], size: int, share: Mapping[str, int]
+    ) -> None:
+        self._ray, self._begin, self._share = ray, begin, share
         self._deaths = 0
-        self._idle = [begin() for _ in range(size)]
+        self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, Strip]] = {}
+        for _ in range(size):
+            self._start()
 
     def work_out(self, wanted: Iterator[Strip]) -> Iterator[tuple[int, Arrays]]:
         """The packed result of each block of some strips, as they come."""
         waiting = deque(wanted)
-        while waiting or self._busy:
+        while waiting or self._working:
             while waiting and self._idle:
                 worker, strip = self._idle.pop(0), waiting.popleft()
                 self._busy[worker.work_out.remote(strip)] = worker, strip
-            (done,), _ = self._ray.wait(list(self._busy), num_returns=1)
+            done = self._next()
             worker, strip = self._busy.pop(done)
             try:
                 found = self._ray.get(done)
@@ -152,7 +164,8 @@ class _Crew:
                 raise _told(error) from error
             except self._ray.exceptions.RayError as error:
                 self._replace(worker, error)
-                waiting.appendleft(strip)
+                if strip:
+                    waiting.appendleft(strip)
                 continue
             self._idle.append(worker)
             yield from found
@@ -161,6 +174,29 @@ class _Crew:
         """Ends all processes."""
         for worker in (*self._idle, *(worker for worker, _ in self._busy.values())):
             self._ray.kill(worker)
+
+    @property
+    def _working(self) -> bool:
+        return any(strip for _, strip in self._busy.values())
+
+    def _start(self) -> None:
+        worker = self._begin()
+        self._busy[worker.begun.remote()] = worker, ()
+
+    def _next(self) -> Any:
+        """The next answer of a process."""
+        patience = None if self._working else PATIENCE
+        done, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=patience)
+        if not done:
+            share = ", ".join(f"{name}={count}" for name, count in self._share.items())
+            free = self._ray.available_resources()
+            raise DeviceError(
+                f"no process of Ray has begun within {PATIENCE / 60:g} minutes",
+                expected=f"a machine with room for {share}",
+                found=f"free on all: {free.get('CPU', 0):g} CPUs, {free.get('GPU', 0):g} GPUs",
+                hint="look at `ray status`; wait until others have left, or use --engine local",
+            )
+        return done[0]
 
     def _replace(self, worker: Any, error: Exception) -> None:
         self._ray.kill(worker)  # it may live on where only its result was lost
@@ -171,7 +207,7 @@ class _Crew:
                 found=str(error).strip().splitlines()[0],
                 hint="lower --max-memory, --batch or --workers, or use --engine local",
             ) from error
-        self._idle.append(self._begin())
+        self._start()
 
 
 def _told(error: Any) -> Exception:
@@ -180,15 +216,18 @@ def _told(error: Any) -> Exception:
     return cause if isinstance(cause, HistokitError) else error
 
 
-def _worker(ray: Any, wanted: int, device: str) -> tuple[Any, int]:
-    """What begins a process, with its share of the devices, and how many there are to be."""
-    resources = ray.cluster_resources()
-    gpus = 0 if device == "cpu" else int(resources.get("GPU", 0))
-    cpus = max(1, int(resources.get("CPU", 1)))
-    machines = sum(node["Alive"] for node in ray.nodes())
-    size = min(wanted or gpus or machines, gpus or cpus)
-    share = {"num_gpus": 1} if gpus else {"num_cpus": cpus // size}
-    return ray.remote(**share)(Worker), size
+def _share(ray: Any, wanted: int, device: str) -> tuple[dict[str, int], int]:
+    """What each process asks of its machine, and how many there are to be: a GPU, or as many CPUs
+    as leave room on the machines for all of them.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = 0 if device == "cpu" else sum(int(machine.get("GPU", 0)) for machine in machines)
+    cpus = [int(machine.get("CPU", 0)) for machine in machines]
+    size = min(wanted or gpus or len(machines), gpus or max(1, sum(cpus)))
+    if gpus:
+        return {"num_gpus": 1}, size
+    fitting = (n for n in range(sum(cpus) // size, 1, -1) if sum(c // n for c in cpus) >= size)
+    return {"num_cpus": next(fitting, 1)}, size
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from histokit import __version__
+from histokit.errors import DataError
+from histokit.io.patience import answered
 from histokit.run.slide.plan import SlidePlan
 from histokit.run.slide.work import SlideWork, TranslationWork
 
@@ -55,7 +58,20 @@ def slide_key(plan: SlidePlan, work: SlideWork | TranslationWork) -> dict[str, A
 def identity(slide: Path) -> list[Any]:
     """What tells a slide from another, or from what it was before a change: size, time of change
     and the ends of its file; of one that is a folder, or of MRXS has one, those of all in it.
+
+    Raises DataError where the disk does not give them, or does not answer.
     """
+    try:
+        return answered(slide, partial(_identity, slide))
+    except OSError as error:
+        raise DataError(
+            f"cannot read {slide}",
+            found=error.strerror or str(error),
+            hint="look at its rights and its disk",
+        ) from error
+
+
+def _identity(slide: Path) -> list[Any]:
     found: list[Any] = []
     folder = slide.with_suffix("") if slide.suffix.lower() == ".mrxs" else slide
     if folder.is_dir():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
+from typing import final
 
-from histokit.errors import ConfigError
+from histokit.errors import DataError
 from histokit.interfaces import Sizes
 from histokit.run.infer import Windows
 
@@ -29,8 +31,8 @@ def core_side(
         sizes: what the network takes.
         margin: see `SlidePlan`.
 
-    The image of a block and its windows is there three times. Raises ConfigError where not even
-    the smallest block fits.
+    The image of a block and its windows is there three times. Raises DataError where not even the
+    smallest block fits.
     """
 
     def cost(core: int) -> int:
@@ -41,20 +43,35 @@ def core_side(
         if used + cost(core) <= max_memory:
             return core
     least = used + cost(SMALLEST_CORE)
-    raise ConfigError(
-        [f"--max-memory: {max_memory / GIB:.2g} GiB do not hold a block of the slide"],
+    raise DataError(
+        f"--max-memory: {max_memory / GIB:.2g} GiB do not hold a block of the slide",
         hint=f"give at least {least / GIB + 0.05:.1f} GiB, or a smaller --window",
     )
 
 
-def affordable_core(
-    max_gib: float, windows: Windows, pixel_bytes: int, sizes: Sizes, margin: int
-) -> int:
-    """As `core_side`, where the process takes what it has taken at most so far, and keeps outputs
-    of windows; run a batch of windows before.
+@final
+class Footprint:
+    """What a command takes of memory beside the blocks of slides: the most at the first look, as
+    each later one would count earlier blocks, and blocks would get smaller from slide to slide.
     """
+
+    @cached_property
+    def size(self) -> int:
+        """In bytes; run a batch of windows before."""
+        return peak_memory()
+
+
+def affordable_core(
+    max_gib: float,
+    windows: Windows,
+    pixel_bytes: int,
+    sizes: Sizes,
+    margin: int,
+    footprint: Footprint,
+) -> int:
+    """As `core_side`, where outputs of windows are kept beside the footprint."""
     limit = max_gib * GIB
-    used = round(peak_memory() + KEPT * limit)
+    used = round(footprint.size + KEPT * limit)
     return core_side(limit, used, windows, pixel_bytes, sizes, margin)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from histokit.errors import DataError
 from histokit.interfaces import Instances
 from histokit.io.slides import View
 from histokit.io.slides_open import open_slide
@@ -108,7 +110,21 @@ def translating_elsewhere(recipe: Recipe, task: Task, patches: Pixels | None) ->
 
 
 def _loaded(recipe: Recipe) -> tuple[Machine, Trained]:
-    os.chdir(recipe.folder)
+    _enter(recipe.folder)
     machine = open_machine(recipe.device, recipe.precision)
     trained = load_with(recipe.ref, machine, recipe.runs, settings=recipe.settings)
     return machine, trained
+
+
+def _enter(folder: Path) -> None:
+    """Goes where relative paths are meant from."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise DataError(
+            f"{platform.node()} has no folder {folder}",
+            expected="the folder that the command was typed in",
+            found=error.strerror or str(error),
+            hint="all machines of the Ray must see slides and weights at the same paths; or use "
+            "--engine local",
+        ) from error

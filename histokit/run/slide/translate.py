@@ -153,7 +153,7 @@ def _preview(
 def _core(work: TranslationWork) -> int:
     """The side of a block's own area that the memory allows; a batch must have run before."""
     sizes, memory = work.translator.sizes, work.options.max_memory
-    core = affordable_core(memory, work.windows, PIXEL_BYTES, sizes, 0)
+    core = affordable_core(memory, work.windows, PIXEL_BYTES, sizes, 0, work.footprint)
     return min(core - core % TILE, LARGEST_CORE)
 
 

@@ -100,7 +100,7 @@ def _core(plan: SlidePlan, work: SlideWork, outputs: int) -> int:
     """The side of a block's own area that the memory allows."""
     pixel = 8 * outputs + DECODING  # one block is decoded while the next runs
     sizes, memory = work.segmenter.sizes, work.options.max_memory
-    return affordable_core(memory, work.windows, pixel, sizes, plan.margin)
+    return affordable_core(memory, work.windows, pixel, sizes, plan.margin, work.footprint)
 
 
 def _run(

@@ -12,6 +12,7 @@ from histokit.io.pyramid import Compression
 from histokit.run.infer import Windows
 from histokit.run.machine import Machine
 from histokit.run.norms import InstanceNorms
+from histokit.run.slide.memory import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class SlideWork:
             the method.
         recipe: for other processes; None where there are to be none.
         name: of the results; empty for that of the slide's file.
+        footprint: of the command, for all its slides alike.
     """
 
     segmenter: Segmenter
@@ -97,6 +99,7 @@ class SlideWork:
     settings: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
     name: str = ""
+    footprint: Footprint = field(default_factory=Footprint)
 
     def name_of(self, slide: Path) -> str:
         """What the results of a slide are called."""
@@ -121,6 +124,7 @@ class TranslationWork:
         settings: what blocks depend on that is not here, as JSON has it: weights, and settings of
             the method.
         recipe: for other processes; None where there are to be none.
+        footprint: of the command, for all its slides alike.
     """
 
     translator: Translator
@@ -134,3 +138,4 @@ class TranslationWork:
     about: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe | None = None
+    footprint: Footprint = field(default_factory=Footprint)

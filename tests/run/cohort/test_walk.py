@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path, PurePath
 
 import pytest
@@ -17,7 +19,7 @@ from histokit.run.cohort.item import Item
 from histokit.run.cohort.shards import Shard
 from histokit.run.cohort.state import path_of, read_state, write_state
 from histokit.run.cohort.tables import left_lines, tell_failures, write_tables
-from histokit.run.cohort.walk import Cohort, Done, known, walk
+from histokit.run.cohort.walk import Cohort, Done, keys_of_others, known, walk
 from histokit.run.events import ItemDone, ItemFailed, Noted
 from schemas import require_valid
 
@@ -70,8 +72,9 @@ def run(folder, *, bad=(), then=None, shard=None, settings=None, names=NAMES, **
     cohort = Cohort(out, found(folder, names), settings or {}, shard, **how)
     with claimed(out, shard) as claim:
         events, tally = drained(walk(cohort, shout(out, bad, then)))
+        keys = keys_of_others(cohort, tally.states)
         with claim.alone():
-            states = known(cohort, tally.states)
+            states = known(cohort, tally.states, keys)
             write_tables(out, COLUMNS, cohort.items, states)
     events += map(Noted, left_lines(cohort.items, states))
     return events, tally
@@ -252,6 +255,115 @@ def test_what_a_killed_process_began_is_done_anew(tmp_path):
     assert read_state(out, "c").attempts == 2
     (out / "large" / f".e.txt.{GONE}.part").unlink()
     assert tree(out)[0] == tree(tmp_path / "one/out")[0]
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Names of files whose bytes the disk does not give."""
+    names, opened = set(), Path.open
+
+    def open_(path, mode="r", *more, **how):
+        if path.name in names and mode == "rb":
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, mode, *more, **how)
+
+    monkeypatch.setattr(Path, "open", open_)
+    return names
+
+
+def test_an_item_that_the_disk_does_not_give_fails_alone(tmp_path, broken):
+    run(tmp_path)
+    broken.add("c.txt")
+    for attempts, resume, others in (
+        (1, True, []),
+        (2, True, []),
+        (1, False, ["a", "b", *NAMES[3:]]),
+    ):
+        events, tally = run(tmp_path, resume=resume)
+        assert worked_on(events) == others
+        assert (len(tally.done), tally.failed) == (4, 1)
+        (failure,) = read_json(tmp_path / "out/failures.json")
+        assert failure["image"] == str(tmp_path / "in/c.txt")
+        assert "Input/output error" in failure["reason"]
+        assert failure["attempts"] == attempts
+
+
+def test_a_shard_tells_what_the_disk_did_not_give_to_another(tmp_path, broken):
+    broken.add("b.txt")
+    run(tmp_path, shard=Shard(2, 2))
+    events, _ = run(tmp_path, shard=Shard(1, 2))
+    assert not [line for line in lines(events) if "left to" in line]
+    (failure,) = read_json(tmp_path / "out/failures.json")
+    assert failure["image"] == str(tmp_path / "in/b.txt")
+
+
+def test_a_disk_that_does_not_answer_is_not_waited_for(tmp_path, monkeypatch):
+    answer, looked = threading.Event(), Path.is_dir
+
+    def is_dir(path):
+        if path.name == "c.txt":
+            answer.wait(5)
+        return looked(path)
+
+    monkeypatch.setattr("histokit.io.patience.PATIENCE", 0.2)
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    _, tally = run(tmp_path)
+    answer.set()
+    assert [state.name for state in tally.states if state.status == "failed"] == ["c"]
+    (failure,) = read_json(tmp_path / "out/failures.json")
+    assert "no answer" in failure["reason"]
+
+
+def test_images_are_looked_at_before_the_lock_and_states_within(tmp_path, broken):
+    run(tmp_path, shard=Shard(2, 2))
+    cohort = Cohort(tmp_path / "out", found(tmp_path), {}, Shard(1, 2))
+    _, tally = drained(walk(cohort, shout(tmp_path / "out")))
+    keys = keys_of_others(cohort, tally.states)
+    assert sorted(keys) == ["b", "deep/d"]
+    broken.update({f"{name}.txt" for name in "abcde"})
+    states = known(cohort, tally.states, keys)
+    assert [state.name for state in states] == NAMES
+    broken.clear()
+    later = {name: key for name, key in keys.items() if name != "b"}  # done in the meantime
+    assert known(cohort, tally.states, later) == states
+
+
+def test_left_overs_are_looked_for_once_while_others_remove_theirs(tmp_path, monkeypatch):
+    run(tmp_path)
+    out, looked, scan = tmp_path / "out", [], os.scandir
+    for name in ("b", "c"):
+        begun = read_state(out, name)
+        write_state(out, begun.model_copy(update={"status": "running", "pid": GONE}))
+        (out / "large" / f".{name}.txt.{GONE}.part").write_text("half")
+    (out / ".other.work").mkdir()
+
+    def scandir(folder):
+        looked.append(Path(folder))
+        if Path(folder).name == ".other.work":
+            raise FileNotFoundError(folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    events, _ = run(tmp_path, resume=True)
+    assert worked_on(events) == ["b", "c"]
+    assert looked.count(out / "large") == looked.count(out / ".other.work") == 1
+    monkeypatch.undo()
+    assert not list(out.rglob("*.part"))
+
+
+def test_what_came_before_an_early_end_is_known(tmp_path):
+    out, ended = tmp_path / "out", {}
+    run(tmp_path, names=["a"])
+
+    def end():
+        raise KeyboardInterrupt
+
+    cohort = Cohort(out, found(tmp_path), {}, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        drained(walk(cohort, shout(out, bad=("b",), then={"deep/d": end}), ended))
+    assert {name: state.status for name, state in ended.items()} == {
+        "a": "done", "b": "failed", "c": "done",
+    }  # fmt: skip
 
 
 HOLDING = """

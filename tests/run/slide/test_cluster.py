@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,36 +48,53 @@ class FakeRay:
             def __init__(self, cause):
                 self.cause = cause
 
-    def __init__(self, deaths=0):
+    def __init__(self, deaths=0, nodes=({"CPU": 4.0},)):
         self.deaths, self.begun, self.ended, self.asked = deaths, 0, 0, []
+        self.free = [dict(node) for node in nodes]
+        self.lent = {}
 
     def is_initialized(self):
         return True
 
-    def cluster_resources(self):
-        return {"CPU": 4.0}
+    def available_resources(self):
+        return {"CPU": sum(node.get("CPU", 0) for node in self.free)}
 
     def nodes(self):
-        return [{"Alive": True}, {"Alive": False}]
+        gone = {"Alive": False, "Resources": {"CPU": 1000.0, "GPU": 1000.0}}
+        return [{"Alive": True, "Resources": dict(node)} for node in self.free] + [gone]
 
     def remote(self, **share):
         self.asked.append(share)
-        return lambda kind: _Remote(lambda *given: _Actor(self, kind(*given)))
+        return lambda kind: _Remote(lambda *given: _Actor(self, kind(*given), share))
 
-    def wait(self, tasks, num_returns):
-        return tasks[-num_returns:], tasks[:-num_returns]  # the last one first
+    def place(self, actor, share):
+        """Puts an actor on a node that has its share; it waits for ever where none has."""
+        needs = {name.removeprefix("num_").upper()[:-1]: wanted for name, wanted in share.items()}
+        for node in self.free:
+            if all(node.get(name, 0) >= wanted for name, wanted in needs.items()):
+                self.lent[actor] = [(node, name, wanted) for name, wanted in needs.items()]
+                for name, wanted in needs.items():
+                    node[name] -= wanted
+                return
+
+    def wait(self, tasks, num_returns, timeout=None):
+        ready = [task for task in tasks if task.actor in self.lent][-num_returns:]
+        assert ready or timeout, "it would wait for ever"
+        return ready, [task for task in tasks if task not in ready]  # the last one first
 
     def get(self, task):
-        if self.deaths:
+        if self.deaths and task.given:  # one that works
             self.deaths -= 1
             raise self.exceptions.RayError("The actor died\nof something")
         try:
-            return task()
+            return task.call(*task.given)
         except Exception as error:
             raise self.exceptions.RayTaskError(error) from error
 
     def kill(self, actor):
         self.ended += 1
+        for node, name, wanted in self.lent.pop(actor, ()):
+            node[name] += wanted
 
 
 class _Remote:
@@ -82,10 +102,18 @@ class _Remote:
         self.remote = call
 
 
+class _Task:
+    def __init__(self, actor, call, *given):
+        self.actor, self.call, self.given = actor, call, given
+
+
 class _Actor:
-    def __init__(self, ray, worker):
+    def __init__(self, ray, worker, share):
         ray.begun += 1
-        self.work_out = _Remote(lambda strip: lambda: worker.work_out(strip))
+        self.worker = worker
+        self.begun = _Remote(partial(_Task, self, worker.begun))
+        self.work_out = _Remote(partial(_Task, self, worker.work_out))
+        ray.place(self, share)
 
 
 @pytest.fixture
@@ -123,6 +151,48 @@ def test_the_same_is_written_as_by_one_process(slide, ray, deaths):
     assert ray.asked == [{"num_cpus": 1}]
     assert ray.begun == 3 + deaths
     assert ray.ended == ray.begun
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "device", "share", "begun"),
+    [
+        ([{"CPU": 8.0}, {"CPU": 8.0}], 0, "cpu", {"num_cpus": 8}, 2),
+        ([{"CPU": 2.0}, {"CPU": 3.0}], 0, "cpu", {"num_cpus": 2}, 2),
+        ([{"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 1.0}], 4, "cpu", {"num_cpus": 2}, 4),
+        ([{"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 1.0}], 0, "cpu", {"num_cpus": 2}, 3),
+        ([{"CPU": 1.0}, {"CPU": 8.0}, {"CPU": 1.0}], 1, "cpu", {"num_cpus": 8}, 1),
+        ([{"CPU": 3.0}, {"CPU": 3.0}], 3, "cpu", {"num_cpus": 1}, 3),
+        ([{"CPU": 2.0}, {}], 9, "cpu", {"num_cpus": 1}, 2),
+        ([{"CPU": 2.0, "GPU": 3.0}, {"CPU": 8.0}], 0, "auto", {"num_gpus": 1}, 3),
+        ([{"CPU": 2.0, "GPU": 3.0}, {"CPU": 8.0}], 2, "auto", {"num_gpus": 1}, 2),
+    ],
+)
+def test_every_process_fits_on_a_machine(slide, ray, nodes, workers, device, share, begun):
+    ray.free = nodes
+    work = replace(job(slide.parent, workers=workers), recipe=replace(RECIPE, device=device))
+    list(predict_slide(slide, work))
+    assert (ray.asked, ray.begun) == ([share], begun)
+    assert len(ray.lent) == 0
+
+
+def test_processes_that_get_no_room_are_done_without(slide, ray, monkeypatch):
+    """As where others work on the cluster: one of three gets a machine."""
+    ray.nodes = lambda: [{"Alive": True, "Resources": {"CPU": 3.0}}]
+    ray.free = [{"CPU": 1.0}]
+    list(predict_slide(slide, job(slide.parent)))
+    assert (ray.begun, ray.ended) == (3, 3)
+    ray.free = [{"CPU": 0.0}]
+    with pytest.raises(DeviceError, match="no process of Ray has begun") as caught:
+        list(predict_slide(slide, job(slide.parent)))
+    assert "num_cpus=1" in caught.value.expected
+    assert ray.ended == ray.begun == 6
+
+
+def test_a_machine_without_the_folder_is_named(slide, ray):
+    gone = slide.parent / "nowhere"
+    with pytest.raises(DataError, match=f"{platform.node()} has no folder {gone}") as caught:
+        list(predict_slide(slide, replace(job(slide.parent), recipe=replace(RECIPE, folder=gone))))
+    assert "same paths" in caught.value.hint
 
 
 def test_too_many_deaths_end_the_work_and_what_came_is_kept(slide, ray):

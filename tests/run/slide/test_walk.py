@@ -12,7 +12,7 @@ import torch
 from shapely.geometry import shape
 from shapely.ops import unary_union
 
-from histokit.errors import ConfigError, DataError
+from histokit.errors import DataError
 from histokit.interfaces import Instances, Maps, Sizes
 from histokit.io.geojson import write_geojson
 from histokit.run.infer import Windows, decode, segment_image
@@ -259,7 +259,7 @@ def test_memory_decides_how_large_blocks_are():
     ]
     assert sides == sorted(sides)
     assert sides[0] < sides[2] < sides[3] == 4096
-    with pytest.raises(ConfigError, match="--max-memory"):
+    with pytest.raises(DataError, match="--max-memory"):
         core_side(2**29, 2**29, Windows(512, 64), 224, Sizes(), 128)
 
 
