@@ -54,6 +54,8 @@ def load_file(path: Path) -> dict[str, Any]:
     Raises ConfigError, with the line, where it cannot be read, is not YAML, names a key twice or
     is not a mapping.
     """
+    if path.exists() and not path.is_file():  # a pipe might be waited for for ever
+        raise ConfigError([f"{path} cannot be read: it is no file"])
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

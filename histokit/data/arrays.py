@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.errors import DataError
-
-MAX_ID = 2**31 - 1
+from histokit.io.limits import MAX_ID
 
 
 def open_array(path: Path, *shape: int | None) -> NDArray[Any]:

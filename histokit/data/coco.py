@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os.path import normpath
 from pathlib import Path, PurePosixPath
 from typing import Self, final
 from urllib.parse import unquote
@@ -62,7 +63,8 @@ class Coco(Dataset):
         paths = _annotation_files(root)
         sources = [read_annotations(path) for path in paths]
         categories = _one_table(sources)
-        pictures = _pictures(_base(root.expanduser().absolute()))
+        base = _base(root.expanduser().absolute())
+        pictures = _pictures(base)
         records: dict[str, Record] = {}
         entries: dict[str, Entry] = {}
         for source in sources:
@@ -70,7 +72,7 @@ class Coco(Dataset):
             for number, listed in source.images.items():
                 stem = str(PurePosixPath(_posix(listed.name)).with_suffix(""))
                 key = f"{split or source.path.stem}/{stem}" if len(sources) > 1 else stem
-                image = _locate(source.path, listed.name, split, pictures)
+                image = _locate(source.path, listed.name, split, pictures, base)
                 if key in records:
                     raise twice("coco", key, records[key].image, image)
                 labels = () if source.annotations is None else (source.path,)
@@ -182,19 +184,21 @@ def _posix(name: str) -> str:
     return unquote(name).replace("\\", "/")
 
 
-def _locate(json: Path, name: str, split: str | None, found: Mapping[str, list[Path]]) -> Path:
+def _locate(
+    json: Path, name: str, split: str | None, found: Mapping[str, list[Path]], base: Path
+) -> Path:
     """The file of a listed image; where there is none, the path where it should be.
 
     Of several files of its name those count that also lie in the folders that the name says, then
     below the json, then beside it, then in a folder named after its part. Raises DataError where
-    more than one is left.
+    more than one is left, and where the path would be outside of `base`.
     """
     parts = next(
         (parts for text in (name, _posix(name)) if (parts := _parts(text)) and parts[-1] in found),
         (),
     )
     if not parts:
-        return json.parent / _posix(name)
+        return _inside(base, json, name)
     rules: tuple[Callable[[Path], bool], ...] = (
         lambda path: path.parts[-len(parts) :] == parts,
         lambda path: path.is_relative_to(json.parent),
@@ -212,6 +216,22 @@ def _locate(json: Path, name: str, split: str | None, found: Mapping[str, list[P
             hint="name the folder that holds the json and its images alone",
         )
     return fits[0]
+
+
+def _inside(base: Path, json: Path, name: str) -> Path:
+    """The path of a name beside the json, with links as they stand: data sets may lie behind them.
+
+    Raises DataError where it is not below `base`.
+    """
+    path = Path(normpath(json.parent / _posix(name)))
+    if "\0" in name or not path.is_relative_to(base):
+        raise DataError(
+            f"{json} names an image outside of its folder",
+            expected=f"a file_name within {base}",
+            found=repr(name),
+            hint="look at where the file comes from; put its images beside it",
+        )
+    return path
 
 
 def _parts(name: str) -> tuple[str, ...]:

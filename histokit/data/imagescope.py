@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from skimage import draw
 
 from histokit.errors import DataError
+from histokit.io.limits import MAX_DRAWN
 
 polygon: Any = draw.polygon  # scikit-image declares no types
 LEAST_MPP, MOST_MPP = 0.05, 20.0
-FARTHEST = 1e7
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _ring(path: Path, region: ElementTree.Element) -> NDArray[np.float64]:
     except (KeyError, ValueError) as error:
         raise _broken(path, f"region {region.get('Id')}: bad vertex ({error})") from error
     ring = np.array(points, np.float64).reshape(-1, 2)
-    if not (np.abs(ring) <= FARTHEST).all():  # NaN fails too
+    if not (np.abs(ring) <= MAX_DRAWN).all():  # NaN fails too
         raise _broken(path, f"region {region.get('Id')}: a vertex far outside of any image")
     closed = len(ring) > 1 and (ring[0] == ring[-1]).all()
     return ring[:-1] if closed else ring

@@ -22,9 +22,9 @@ from histokit.data.twins import Files, Twins, gather
 from histokit.errors import DataError
 from histokit.interfaces.dataset import Dataset, Finding, Labels, Record
 from histokit.io.images import image_size, read_image
+from histokit.io.limits import MAX_DRAWN
 
 COLUMNS = ("type", "xmin", "ymin", "xmax", "ymax", "coords_x", "coords_y")
-FARTHEST = 1e6
 PATIENT = re.compile(r"TCGA-\w{2}-\w{4}")
 TABLES = {
     "super": ("super_classification", NUCLS_SUPER),
@@ -154,7 +154,7 @@ def _ring(path: Path, number: int, row: Mapping[str, str], is_box: bool) -> NDAr
         ring = np.array(list(zip(xs, ys, strict=True)), np.float64).reshape(-1, 2)
     except ValueError as error:
         raise _bad_row(path, number, str(error)) from error
-    if not (np.abs(ring) <= FARTHEST).all():  # NaN fails too
+    if not (np.abs(ring) <= MAX_DRAWN).all():  # NaN fails too
         raise _bad_row(path, number, "a vertex far outside of any image")
     closed = len(ring) > 1 and (ring[0] == ring[-1]).all()
     return ring[:-1] if closed else ring

@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from histokit.interfaces.network import Network
@@ -44,6 +48,13 @@ class Context(Protocol):
 
     def network(self, name: str, in_channels: int, out_channels: int, **options: Any) -> Network:
         """A registered network, built with fresh weights, on the device."""
+        ...
+
+    def image(self, path: Path) -> NDArray[np.uint8]:
+        """An image file that a setting names, uint8 [H W 3] RGB, read as all images are.
+
+        Raises DataError, naming `path`.
+        """
         ...
 
     def translator(self, ref: str) -> Translator:

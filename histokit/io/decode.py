@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from histokit.errors import DataError
 from histokit.io.decode_pillow import open_bmp, open_jpeg, open_png
-from histokit.io.decode_tiff import open_tiff
+from histokit.io.decode_tiff import described, open_tiff
 from histokit.io.limits import MAX_PIXELS
 from histokit.io.patience import answered
 from histokit.io.raster import Alpha, Colour, Header, Opened, Raster, Refused
@@ -33,6 +33,14 @@ def read_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
     return answered(path, lambda: _raster(path, max_pixels))
 
 
+def read_description(path: Path) -> str:
+    """What the first page of a TIFF says of itself, empty where that is nothing or far too long.
+
+    Raises DataError, naming `path`; see `answered`.
+    """
+    return answered(path, lambda: _description(path))
+
+
 def _header(path: Path, max_pixels: int) -> Header:
     with _reading(path) as handle:
         return _open(path, handle, max_pixels).header
@@ -44,6 +52,11 @@ def _raster(path: Path, max_pixels: int) -> Raster:
         if raster.samples.shape[:2] != (raster.header.height, raster.header.width):
             raise Refused(f"pixels of shape {raster.samples.shape}, not as the header says")
         return raster
+
+
+def _description(path: Path) -> str:
+    with _reading(path) as handle:
+        return described(handle)
 
 
 @contextmanager
@@ -125,6 +138,8 @@ def _open_npy(handle: BinaryIO) -> Opened:
 def _npy_samples(handle: BinaryIO) -> NDArray[Any]:
     handle.seek(0)
     samples = np.lib.format.read_array(handle, allow_pickle=False)
+    if handle.read(1):
+        raise Refused(f"more values than an array of shape {samples.shape} has")
     return samples.astype(samples.dtype.newbyteorder("="), copy=False)
 
 

@@ -23,6 +23,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from histokit.io.limits import MAX_NOTE
 from histokit.io.raster import Alpha, Colour, Header, Opened, Raster, Refused
 
 ORIENTATION = 0x0112
@@ -109,7 +110,7 @@ def _png_chunks(handle: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     handle.seek(8)
     while len(start := handle.read(8)) == 8:
         length, name = struct.unpack(">I4s", start)
-        wanted = name in (b"IHDR", b"eXIf", b"acTL") and length <= 1 << 20
+        wanted = name in (b"IHDR", b"eXIf", b"acTL") and length <= MAX_NOTE
         yield name, handle.read(length) if wanted else b""
         handle.seek(4 if wanted else length + 4, 1)
 

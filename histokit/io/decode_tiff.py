@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from itertools import islice
+from math import prod
 from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from histokit.io.limits import MAX_PAGES
+from histokit.io.limits import MAX_NOTE, MAX_PAGES
 from histokit.io.raster import Alpha, Colour, Header, Opened, Raster, Refused
 
 LOSSLESS = frozenset({1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000})
@@ -25,6 +27,10 @@ CHANNELS: dict[int, tuple[Colour, int]] = {
     6: ("rgb", 3),
 }
 """Colour and channels of each photometric interpretation; 6 is YCbCr, decoded to RGB by JPEG."""
+BITS, COMPRESSION, COLOURS = 258, 259, 262
+"""Numbers of tags."""
+FAX = frozenset({2, 3, 4})
+"""Compressions of one bit, so that no file has to say it."""
 ALPHAS: dict[int, Alpha] = {0: "unspecified", 1: "premultiplied", 2: "straight"}
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -52,6 +58,14 @@ def open_tiff(handle: BinaryIO) -> Opened:
     return Opened(header, lambda: _decode(page, header))
 
 
+def described(handle: BinaryIO) -> str:
+    """The description of the first page; empty where it is longer than a note of histokit is."""
+    handle.seek(0)
+    first: Any = tifffile.TiffFile(handle).pages.first
+    tag = first.tags.get(270)
+    return str(first.description) if tag is not None and tag.count <= MAX_NOTE else ""
+
+
 def _full_page(file: tifffile.TiffFile) -> Any:
     pages: list[Any] = list(islice(file.pages, MAX_PAGES + 1))
     if len(pages) > MAX_PAGES:
@@ -71,6 +85,7 @@ def _full_page(file: tifffile.TiffFile) -> Any:
 def _decode(page: Any, header: Header) -> Raster:
     _check_complete(page)
     colour, channels = _meaning(page)
+    _check_told(page, header)
     parts = page.asarray(squeeze=False)  # [planes depth height width channels]
     if parts.shape[1] != 1:
         raise Refused(f"a volume of {parts.shape[1]} layers")
@@ -98,10 +113,46 @@ def _check_complete(page: Any) -> None:
     pairs = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     if not pairs or len(page.dataoffsets) != len(page.databytecounts):
         raise Refused("a TIFF without pixel data")
-    if any(offset == 0 or count == 0 for offset, count in pairs):
+    if len(pairs) != prod(page.chunked) or any(min(pair) <= 0 for pair in pairs):
         raise Refused("a TIFF with missing strips or tiles")
     if any(offset + count > size for offset, count in pairs):
         raise Refused("a TIFF that is cut off before the end of its pixel data")
+
+
+def _check_told(page: Any, header: Header) -> None:
+    """Refuses pixels whose kind of colours is not said, or that do not fill the size that is.
+
+    tifffile takes white as zero, one bit and no compression where nothing is said, as TIFF does;
+    then there must be just as many bytes as that means, since the tag may be damaged.
+    """
+    if COLOURS not in page.tags:
+        raise Refused("a TIFF that does not say what its values mean")
+    silent = BITS not in page.tags or COMPRESSION not in page.tags
+    if page.compression != 1 and (page.compression in FAX or not silent):
+        return
+    needed, found = _bytes_told(page, header), sum(page.databytecounts)
+    if page.compression != 1:
+        found = sum(len(part) for part in _unpacked(page, needed + 1))
+    if found < needed or (found > needed and silent):
+        raise Refused(f"a TIFF with {found} bytes of pixels where its size means {needed}")
+
+
+def _bytes_told(page: Any, header: Header) -> int:
+    """Bytes of all pixels, by size, channels and bits."""
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    if page.is_tiled:
+        row = -(-page.tilewidth * samples * header.bits // 8)
+        return len(page.dataoffsets) * page.tilelength * row
+    row = -(-header.width * samples * header.bits // 8)
+    return page.samplesperpixel // samples * header.height * row
+
+
+def _unpacked(page: Any, most: int) -> Iterator[bytes]:
+    """Each strip or tile, as its compression gives it, and no more than so many bytes of it."""
+    unpack = tifffile.TIFF.DECOMPRESSORS[page.compression]
+    handle = page.parent.filehandle
+    for data, _ in handle.read_segments(page.dataoffsets, page.databytecounts):
+        yield unpack(data, out=most)
 
 
 def _meaning(page: Any) -> tuple[Colour, int]:

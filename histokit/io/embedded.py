@@ -12,21 +12,17 @@ from typing import Any
 from xml.etree import ElementTree
 
 import h5py
-import tifffile
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from histokit.errors import DataError
 from histokit.io.bundles import LARGEST, MODEL
 from histokit.io.checkpoints import read_card
-from histokit.io.limits import MAX_JSON
+from histokit.io.decode import read_description
+from histokit.io.files import refuse_pipe
+from histokit.io.limits import MAX_JSON, MAX_NOTE
 from histokit.io.pictures import KEY
 from histokit.io.probabilities import NAME
 
-HEAD = 2**20
-"""Characters at the beginning of a GeoJSON file in which its record stands."""
-LONGEST = 2**20
-"""Most characters of a description that is read as a record."""
-"""Bytes above which a JSON file is no result that holds a record, but objects."""
 OURS = frozenset({"histokit", "mpp", "weights"})
 """What a description has some of, if it is a record of histokit."""
 BROKEN = (
@@ -45,9 +41,10 @@ def embedded(path: Path) -> dict[str, Any]:
     read = next((reader for ending, reader in _READERS.items() if name.endswith(ending)), None)
     if read is None:
         return {}
+    refuse_pipe(path)
     try:
         found = read(path)
-    except (*BROKEN, ElementTree.ParseError, tifffile.TiffFileError) as error:
+    except (*BROKEN, ElementTree.ParseError) as error:
         raise DataError(
             f"cannot read {path}",
             expected="a whole file, as histokit wrote it",
@@ -57,18 +54,17 @@ def embedded(path: Path) -> dict[str, Any]:
 
 
 def _of_png(path: Path) -> Any:
-    with Image.open(path) as picture:
+    with PngImageFile(path) as picture:
         return json.loads(picture.info.get(KEY, "{}"))
 
 
 def _of_tiff(path: Path) -> Any:
     """The description as JSON; in an OME-TIFF, that of its image."""
-    with tifffile.TiffFile(path) as file:
-        text = file.pages.first.description.strip()
-    if text.startswith("<") and len(text) <= LONGEST:
+    text = read_description(path).strip()
+    if text.startswith("<"):
         described = (e.text for e in ElementTree.fromstring(text).iter() if _is(e, "Description"))
         text = next(filter(None, described), "").strip()
-    return _ours(json.loads(text)) if text.startswith("{") and len(text) <= LONGEST else {}
+    return _ours(json.loads(text)) if text.startswith("{") else {}
 
 
 def _ours(value: Any) -> Any:
@@ -84,7 +80,7 @@ def _of_geojson(path: Path) -> Any:
     """The member ``histokit`` at the head of a collection, which may be far too long to read."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as handle:
-        head = handle.read(HEAD)
+        head = handle.read(MAX_NOTE)
     _, mark, rest = head.partition('"histokit":')
     return json.JSONDecoder().raw_decode(rest.lstrip())[0] if mark else {}
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from histokit.errors import DataError
-from histokit.io.limits import MAX_GEOJSON, bounded
+from histokit.io.files import refuse_pipe
+from histokit.io.limits import MAX_COORDINATE, MAX_GEOJSON, bounded
 from histokit.io.rings import Point
 
 Rings = tuple[tuple[Point, ...], ...]
-FARTHEST = 1e9
-"""Pixels from the origin."""
 ALIASES = ("objectType", "object_type", "type")
 KINDS = {kind.casefold(): kind for kind in ("detection", "cell", "tile", "tmaCore", "root")}
 
@@ -51,6 +50,7 @@ def read_features(path: Path) -> list[Feature]:
 
 
 def _listed(path: Path) -> list[Any]:
+    refuse_pipe(path)
     try:
         with path.open("rb") as handle:
             packed = handle.peek(2)[:2] == b"\x1f\x8b"
@@ -118,8 +118,8 @@ def _rings(where: str, geometry: Any) -> Rings:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _broken(where, "rings of [x, y]", f"{type(error).__name__}: {error}") from error
-    if not all(abs(value) <= FARTHEST for ring in rings for point in ring for value in point):
-        raise _broken(where, f"coordinates up to {FARTHEST:.0e}", "one beyond, or NaN")
+    if not all(abs(value) <= MAX_COORDINATE for ring in rings for point in ring for value in point):
+        raise _broken(where, f"coordinates up to {MAX_COORDINATE:.0e}", "one beyond, or NaN")
     return rings
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from histokit.errors import DataError
+from histokit.io.limits import MAX_GEOJSON, bounded
 
 PART = ".part"
 """Ending of a file that is being written; such a file is never taken for a finished one."""
@@ -171,6 +172,18 @@ def require_folder(folder: Path) -> None:
         ) from error
 
 
+def refuse_pipe(path: Path) -> None:
+    """Raises DataError, naming `path`, where it is a pipe, a device or the like, which might be
+    waited for, or go on, for ever. What is not there is left to what opens it.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(
+            f"{path} is neither a file nor a folder",
+            found="a pipe" if path.is_fifo() else "a device or a socket",
+            hint="write what comes from it into a file, and give that",
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, whole or not at all."""
     with atomic(path) as temporary:
@@ -183,9 +196,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises DataError, naming `path`, when it cannot be read."""
+    """The value of a JSON file.
+
+    Raises DataError, naming `path`, when it cannot be read or is too large.
+    """
+    refuse_pipe(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as handle:
+            return json.loads(bounded(path, handle, MAX_GEOJSON))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"cannot read {path}", expected="a JSON file", found=f"{type(error).__name__}: {error}"

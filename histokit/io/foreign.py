@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
-import tifffile
 from skimage import measure
 
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
-from histokit.io.geojson import DEFAULT_CLASS, read_geojson
+from histokit.io.features import read_features
+from histokit.io.geojson import DEFAULT_CLASS, drawn, keys_of
 from histokit.io.hovernet_files import fill, read_hovernet_json, read_hovernet_mat
 from histokit.io.images import read_mask
-from histokit.io.labels import read_label_tiff
+from histokit.io.labels import read_label_notes, read_label_tiff
 from histokit.io.rings import Ids
 
 Kind: TypeAlias = Literal["histokit", "hovernet-mat", "hovernet-json", "label", "geojson"]
@@ -61,8 +59,12 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a label image was written by histokit, whose notes may hold classes."""
-    return path.suffix.lower() in SUFFIXES["histokit"] and _about(path) is not None
+    """Whether a label image was written by histokit, whose notes may hold classes; False where
+    that cannot be read.
+    """
+    with suppress(DataError):  # who reads the ids is told why
+        return path.suffix.lower() in SUFFIXES["histokit"] and read_label_notes(path) is not None
+    return False
 
 
 def read_prediction(
@@ -98,8 +100,7 @@ def _read(
     if kind == "geojson":
         return _geojson(path, shape, class_names)
     if kind == "histokit":
-        classes = (_about(path) or {}).get("classes", {})
-        return read_label_tiff(path), {int(key): int(kind) for key, kind in classes.items()}
+        return read_label_tiff(path), _noted_classes(path)
     return _label(path), {}
 
 
@@ -119,14 +120,18 @@ def _label(path: Path) -> Ids:
     return ids
 
 
-def _about(path: Path) -> dict[str, Any] | None:
-    """What `write_label_tiff` noted in a file; None in a file of another tool."""
+def _noted_classes(path: Path) -> dict[int, int]:
+    """The classes in the notes of `write_label_tiff`, by id. Raises DataError."""
+    classes = (read_label_notes(path) or {}).get("classes", {})
     try:
-        with tifffile.TiffFile(path) as file:
-            about = json.loads(file.pages.first.description)
-    except (OSError, ValueError, IndexError):
-        return None
-    return about if isinstance(about, dict) and {"mpp", "objects"} <= set(about) else None
+        return {int(key): int(kind) for key, kind in classes.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"cannot read the classes of {path}",
+            expected="a class for each id",
+            found=f"{type(error).__name__}: {error}",
+            hint="predict the image again",
+        ) from error
 
 
 def _head(path: Path) -> bytes:
@@ -142,33 +147,19 @@ def _geojson(
     path: Path, shape: tuple[int, int], class_names: Sequence[str]
 ) -> tuple[Ids, dict[int, int]]:
     """The id map and the classes of a GeoJSON file."""
-    ids = read_geojson(path, shape)
-    value = _json(path)
-    features = value.get("features", [value]) if isinstance(value, dict) else value
-    corners = [corner for f in features for corner in _corners(f["geometry"]["coordinates"])]
-    _check_inside(path, [np.array(corners)] if corners else [], shape, margin=1)
+    features = read_features(path)
+    ids = drawn(path, features, shape)
+    rings = [np.array(ring) for feature in features for ring in feature.rings if ring]
+    _check_inside(path, rings, shape, margin=1)
     if not class_names:
         return ids, {}
     known = {name.casefold(): number for number, name in enumerate(class_names, start=1)}
-    kinds = [_class(path, feature, known) for feature in features]
-    return ids, dict(zip(_ids(features), kinds, strict=True))
+    kinds = [_class(path, feature.name, known) for feature in features]
+    return ids, dict(zip(keys_of(features), kinds, strict=True))
 
 
-def _ids(features: Sequence[Any]) -> Sequence[int]:
-    """The ids that `read_geojson` gives the features: their own, or 1..N where one is missing or
-    doubled.
-    """
-    texts = [str(_properties(f).get("metadata", {}).get("id", "")) for f in features]
-    known = {int(text) for text in texts if text.isdecimal() and 0 < int(text) < 2**31}
-    if len(known) == len(features):
-        return [int(text) for text in texts]
-    return range(1, len(features) + 1)
-
-
-def _class(path: Path, feature: Any, known: Mapping[str, int]) -> int:
+def _class(path: Path, name: str, known: Mapping[str, int]) -> int:
     """The number of a feature's class, 0 where it has none."""
-    given = _properties(feature).get("classification") or ""
-    name = str(given.get("name") or "") if isinstance(given, dict) else str(given)
     if name.casefold() in known:
         return known[name.casefold()]
     if name.casefold() in _UNNAMED:
@@ -179,30 +170,6 @@ def _class(path: Path, feature: Any, known: Mapping[str, int]) -> int:
         found=name,
         hint="rename the classes, or score objects alone with a variant without classes",
     )
-
-
-def _properties(feature: Any) -> dict[str, Any]:
-    found = feature.get("properties") or {}
-    return {**found, "metadata": found.get("metadata") or {}}
-
-
-def _corners(coordinates: Any) -> Iterator[tuple[float, float]]:
-    """All points of a geometry."""
-    if coordinates and not isinstance(coordinates[0], list):
-        yield coordinates[0], coordinates[1]
-        return
-    for part in coordinates:
-        yield from _corners(part)
-
-
-def _json(path: Path) -> Any:
-    """The value of a JSON file, compressed or not. Raises DataError."""
-    try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise DataError(f"cannot read {path}", expected="a JSON file", found=found) from error
 
 
 def _check_inside(

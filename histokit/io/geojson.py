@@ -14,7 +14,7 @@ import numpy as np
 
 from histokit.errors import DataError
 from histokit.interfaces.segmenter import Instances
-from histokit.io.features import read_features
+from histokit.io.features import Feature, read_features
 from histokit.io.json_stream import json_stream, json_text
 from histokit.io.rings import Ids, Part, Point, Ring, outlines, rasterise
 
@@ -180,7 +180,21 @@ def read_geojson(
 
     Raises DataError where the file cannot be read or holds anything but polygons.
     """
-    features = read_features(path)
+    return drawn(path, read_features(path), shape, origin=origin, scale=scale)
+
+
+def drawn(
+    path: Path,
+    features: Sequence[Feature],
+    shape: tuple[int, int],
+    *,
+    origin: tuple[float, float] = (0, 0),
+    scale: float = 1.0,
+) -> Ids:
+    """The id map of the features of a file, as `read_geojson` gives it, by `keys_of` them.
+
+    Raises DataError, naming `path`, where one has no area.
+    """
     for place, feature in enumerate(features):
         if not feature.rings:
             raise DataError(
@@ -188,10 +202,14 @@ def read_geojson(
                 expected="a Polygon or MultiPolygon",
                 hint="export nuclei as polygons, without points and lines",
             )
-    ids = [feature.id for feature in features]
-    keys = ids if all(ids) and len(set(ids)) == len(ids) else range(1, len(ids) + 1)
     moved = ([_moved(ring, origin, scale) for ring in feature.rings] for feature in features)
-    return rasterise(zip(keys, moved, strict=True), shape)
+    return rasterise(zip(keys_of(features), moved, strict=True), shape)
+
+
+def keys_of(features: Sequence[Feature]) -> Sequence[int]:
+    """The ids of features: their own, or 1..N where any is missing or doubled."""
+    ids = [feature.id for feature in features]
+    return ids if all(ids) and len(set(ids)) == len(ids) else range(1, len(ids) + 1)
 
 
 def _moved(ring: Iterable[Point], origin: tuple[float, float], scale: float) -> list[Point]:

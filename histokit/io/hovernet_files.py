@@ -13,12 +13,10 @@ from scipy import io
 
 from histokit.errors import DataError
 from histokit.io.files import read_json
+from histokit.io.limits import MAX_DRAWN, MAX_ID
 from histokit.io.matlab import DAMAGED
 from histokit.io.rings import Ids, rasterise
 
-LARGEST = 2**31 - 1
-FARTHEST = 1e6
-"""Pixels from the corner; an outline is drawn pixel by pixel, so one far off would fill memory."""
 Ring = NDArray[np.int64]
 
 
@@ -65,7 +63,7 @@ def read_hovernet_json(path: Path) -> Outlines:
             key = int(name)
             ring = np.asarray(nucleus["contour"], np.float64).reshape(-1, 2)
             kind = nucleus.get("type")
-            if not 0 < key <= LARGEST or not ring.size or not (np.abs(ring) <= FARTHEST).all():
+            if not 0 < key <= MAX_ID or not ring.size or not (np.abs(ring) <= MAX_DRAWN).all():
                 raise ValueError("no positive id or no outline on an image")
             rings[key] = np.rint(ring).astype(np.int64)
             if kind is not None:
@@ -123,8 +121,8 @@ def _whole(path: Path, name: str, values: NDArray[Any]) -> Ids:
     if values.dtype.kind not in "buif":
         raise _odd(path, f"{name} of numbers", str(values.dtype))
     low, high = values.min(initial=0), values.max(initial=0)
-    if not (low >= 0 and high <= LARGEST):  # NaN fails both
-        raise _odd(path, f"{name} from 0 to {LARGEST}", f"values from {low} to {high}")
+    if not (low >= 0 and high <= MAX_ID):  # NaN fails both
+        raise _odd(path, f"{name} from 0 to {MAX_ID}", f"values from {low} to {high}")
     whole = values.astype(np.int32)
     if values.dtype.kind == "f" and (whole != values).any():
         raise _odd(path, f"whole numbers in {name}", "fractions")

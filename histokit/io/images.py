@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from histokit.errors import DataError
 from histokit.io.decode import read_header, read_raster
-from histokit.io.limits import MAX_PIXELS
+from histokit.io.limits import MAX_ID, MAX_PIXELS
 from histokit.io.raster import Raster
 
-MAX_ID = 2**31 - 1
 NOTES = {
     "orientation": "EXIF orientation is applied",
     "alpha": "transparent pixels are laid over white",

@@ -12,12 +12,16 @@ import tifffile
 from numpy.typing import NDArray
 
 from histokit.errors import DataError
+from histokit.io.decode import read_description
 from histokit.io.files import atomic
+from histokit.io.images import read_mask
+from histokit.io.limits import MAX_ID
 
 TILED_ABOVE = 2000
 """Longest side in pixels of a file that is written in strips."""
 TILE = 512
-LARGEST = 2**31 - 1
+MARK = '{"mpp": '
+"""How the notes in a file begin, by which files of histokit are known."""
 
 
 def write_label_tiff(
@@ -57,21 +61,32 @@ def write_label_tiff(
 
 
 def read_label_tiff(path: Path) -> NDArray[np.int32]:
-    """The id map [H W] of the first page of a TIFF, of any whole-number type.
+    """The id map [H W] of a file, by the rules of `read_mask`.
 
     Raises DataError, naming `path`, when it cannot be read or is no id map.
     """
+    return read_mask(path)
+
+
+def read_label_notes(path: Path) -> dict[str, Any] | None:
+    """What `write_label_tiff` noted in a TIFF: mpp, objects and provenance; None in a file of
+    another tool.
+
+    Raises DataError, naming `path`, when it cannot be read.
+    """
+    text = read_description(path)
+    if not text.startswith(MARK):
+        return None
     try:
-        with tifffile.TiffFile(path) as file:
-            ids = file.pages[0].asarray()
-    except (OSError, ValueError, IndexError) as error:
+        about: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataError(
-            f"cannot read {path}",
-            expected="a label TIFF",
+            f"cannot read the notes of {path}",
+            expected="JSON, as histokit wrote it",
             found=f"{type(error).__name__}: {error}",
+            hint="predict the image again",
         ) from error
-    _check(path, ids)
-    return ids.astype(np.int32)
+    return about if "objects" in about else None
 
 
 def _check(path: Path, ids: NDArray[Any]) -> None:
@@ -82,9 +97,9 @@ def _check(path: Path, ids: NDArray[Any]) -> None:
             expected="whole-number ids [H W], 0 = background",
             found=f"{ids.dtype} of shape {list(ids.shape)}",
         )
-    if int(ids.min()) < 0 or int(ids.max()) > LARGEST:
+    if int(ids.min()) < 0 or int(ids.max()) > MAX_ID:
         raise DataError(
             f"{path} is no id map",
-            expected=f"ids from 0 to {LARGEST}",
+            expected=f"ids from 0 to {MAX_ID}",
             found=f"ids from {ids.min()} to {ids.max()}",
         )

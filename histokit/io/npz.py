@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histokit.errors import DataError
-from histokit.io.limits import MAX_ARRAYS, too_large
+from histokit.io.limits import MAX_ARRAYS, MAX_MEMBERS, too_large, too_many
 
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 """What NumPy raises on a file that is damaged or holds Python objects."""
@@ -38,6 +38,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
+            if len(archive.files) > MAX_MEMBERS:
+                raise too_many(path, len(archive.files), MAX_MEMBERS, "arrays")
             if sum(part.file_size for part in archive.zip.infolist()) > MAX_ARRAYS:
                 raise too_large(path, MAX_ARRAYS)
             return {name: archive[name] for name in archive.files}

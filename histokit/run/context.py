@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from histokit.config.base import TrainingWindows
 from histokit.errors import DataError, UsageError
 from histokit.interfaces import Head, Network, NetworkSpec, Segmenter, Translator
 from histokit.interfaces.spec import load_object
+from histokit.io.images import read_image
 from histokit.registry.networks import find_network, list_networks
 from histokit.run.domains import Domain
 from histokit.run.machine import Machine
@@ -76,6 +79,10 @@ class RunContext:
         head: Head = load_object(head_path, f"network {name}")()
         head = head if self.mpp is None else head.at(self.mpp)
         return Network(spec.name, module, head, spec.taps, spec.sizes, freeze)
+
+    def image(self, path: Path) -> NDArray[np.uint8]:
+        """An image file, uint8 [H W 3] RGB. Raises DataError, naming `path`."""
+        return read_image(path)
 
     def translator(self, ref: str) -> Translator:
         """A trained translator, frozen, in eval mode."""

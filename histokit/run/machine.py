@@ -105,8 +105,8 @@ class Machine:
         torch.save(value, packed)
         parcels: list[Any] = [None] * self.world
         torch.distributed.all_gather_object(parcels, packed.getvalue())
-        how: dict[str, Any] = {"map_location": "cpu", "weights_only": True}
-        return [torch.load(io.BytesIO(parcel), **how) for parcel in parcels]
+        boxes = map(io.BytesIO, parcels)
+        return [torch.load(box, map_location="cpu", weights_only=True) for box in boxes]
 
     def end_others(self) -> None:
         """Kills the processes that this one started, where they do not end by themselves."""

@@ -159,3 +159,35 @@ def test_different_categories_and_nothing_there(tmp_path):
     edit(make_coco(tmp_path / "test"), lambda value: value["categories"][0].update(name="x"))
     with pytest.raises(DataError, match="different categories"):
         Coco.open(tmp_path, "")
+
+
+def rename(root, name):
+    """The data set with another name for its second image."""
+    return edit(root, lambda value: value["images"][1].update(file_name=name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{outside}/x.png", "../x.png", "images/../../x.png", "..\\x.png", "%2e%2e/x.png", "\0"],
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
+    Image.fromarray(np.zeros((120, 160, 3), np.uint8)).save(tmp_path / "x.png")
+    root = rename(make_coco(tmp_path / "in"), name.format(outside=tmp_path))
+    with pytest.raises(DataError, match=r"annotations\.json names an image outside"):
+        Coco.open(root, "")
+
+
+def test_names_from_another_machine_are_found_within_the_folder(tmp_path):
+    data = Coco.open(rename(make_coco(tmp_path), "/home/somebody/b.png"), "")
+    assert data.records()[1].image == tmp_path / "images" / "b.png"
+
+
+def test_a_data_set_behind_links_is_read(tmp_path):
+    """The folder is a link, and so are its images."""
+    real = make_coco(tmp_path / "store")
+    (real / "images").rename(tmp_path / "pixels")
+    (real / "images").symlink_to(tmp_path / "pixels")
+    (tmp_path / "link").symlink_to(real)
+    data = Coco.open(rename(tmp_path / "link", "images/../images/none.png"), "")
+    assert data.image(data.records()[0]).shape == (120, 160, 3)
+    assert data.records()[1].image == tmp_path / "link" / "images" / "none.png"

@@ -18,13 +18,17 @@ from faults.odd_files import GREY, npy, tiff
 from histokit.errors import DataError
 from histokit.interfaces import Record
 from histokit.io.checkpoints import load_state, load_weights
+from histokit.io.embedded import embedded
+from histokit.io.features import read_features
 from histokit.io.files import read_json, within
 from histokit.io.geojson import read_geojson
 from histokit.io.hovernet_files import read_hovernet_json
 from histokit.io.images import read_image, read_mask
 from histokit.io.runs import RunFolder
 from histokit.nn.backbones import read_state
+from histokit.run.cohort.manifest import read_manifest
 from histokit.run.evaluation.scoring import prediction_path
+from histokit.run.items import as_files
 
 DEEP = "[" * 100_000
 NAMES = (
@@ -175,6 +179,19 @@ def test_a_circle_of_tiff_pages_ends(tmp_path):
     path.write_bytes(data)
     with in_time():
         assert refused(read_mask, path) or np.array_equal(read_mask(path), GREY)
+
+
+TEXTS = (
+    *(("a.json", read_json), ("b.json", embedded), ("a.geojson", read_features)),
+    ("a.csv", lambda path: read_manifest(path, as_files)),
+)
+
+
+@pytest.mark.parametrize(("name", "read"), TEXTS)
+def test_a_pipe_in_place_of_a_text_is_not_waited_for(tmp_path, name, read):
+    os.mkfifo(tmp_path / name)
+    with in_time(wait=20):
+        assert refused(read, tmp_path / name)
 
 
 def test_a_pipe_in_place_of_an_image_is_not_waited_for(tmp_path):

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from histokit.errors import PartialFailure
+from histokit.interfaces import Instances
 from histokit.io.files import read_json
+from histokit.io.geojson import write_geojson
 from histokit.io.images import read_image
+from histokit.io.labels import write_label_tiff
 from histokit.io.pictures import write_picture
 from histokit.io.stores import Store
 from histokit.metrics.table import read_per_image_csv
@@ -174,6 +177,36 @@ def test_one_bad_image_of_four_is_named_and_three_are_done(bad, tmp_path, comman
     assert caught.value.exit_code == 5
     assert done(tmp_path / "out") == {"0", "2", "3"}
     assert "1.png" in failures(tmp_path / "out")
+
+
+DAMAGED = {
+    "histokit": ("labels/1.tif", -40),
+    "label": ("png/1.png", -20),
+    "geojson": ("geojson/1.geojson", -40),
+}
+"""A file of each kind of prediction, and the place in it where it is damaged."""
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_one_damaged_prediction_of_four_is_named_and_three_are_scored(tmp_path, kind):
+    for number in range(4):
+        write_picture(tmp_path / "in" / "images" / f"{number}.png", image(32, 32, number), "png")
+        write_picture(tmp_path / "in" / "masks" / f"{number}.png", _ids(), "png")
+        write_label_tiff(tmp_path / "labels" / f"{number}.tif", _ids())
+        write_picture(tmp_path / "png" / f"{number}.png", _ids(), "png")
+        write_geojson(tmp_path / "geojson" / f"{number}.geojson", Instances(_ids()))
+    name, place = DAMAGED[kind]
+    data = bytearray((tmp_path / name).read_bytes())
+    data[place] ^= 255
+    (tmp_path / name).write_bytes(data)
+    given = (tmp_path / name).parent
+    how = {"predictions": given, "format": kind, "device": "cpu"}
+    with pytest.raises(PartialFailure, match="1 of 4 images") as caught:
+        list(evaluate(EvalOptions("", f"folder:{tmp_path / 'in'}", "all", tmp_path / "out", **how)))
+    assert caught.value.exit_code == 5
+    scores = _scores(tmp_path / "out")
+    assert [key for key, error in scores.items() if not error] == ["0", "2", "3"]
+    assert str(tmp_path / name) in scores["1"]
 
 
 def test_a_name_too_long_for_an_output_is_named(tmp_path):

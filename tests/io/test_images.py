@@ -2,6 +2,7 @@ import logging
 import struct
 import warnings
 import zlib
+from itertools import product
 from pathlib import Path
 
 import imagecodecs
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
+from faults.mutations import PeakMemory
 from histokit.errors import DataError
 from histokit.io import images
 from histokit.io.images import image_size, mask_bits, read_image, read_mask
@@ -462,3 +464,74 @@ def test_animated_png_is_refused(path):
     frames[0].save(path("a.png"), save_all=True, append_images=frames[1:])
     with pytest.raises(DataError, match="animated"):
         read_image(path("a.png"))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_a_tiff_of_bits_that_does_not_say_so_is_read(tmp_path, compression):
+    """So tifffile writes them."""
+    bits = np.random.default_rng(0).random((13, 21)) > 0.5
+    tifffile.imwrite(tmp_path / "a.tif", bits, compression=compression, photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert 258 not in file.pages[0].tags
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), bits)
+
+
+@pytest.mark.parametrize(
+    ("tag", "compression"),
+    [
+        *product(["ImageLength", "BitsPerSample", "RowsPerStrip"], [None, "zlib"]),
+        ("Compression", "zlib"),  # without the tag there is none
+    ],
+)
+def test_a_tiff_whose_header_is_damaged_is_refused(tmp_path, tag, compression):
+    """tifffile reads these as maps of other ids."""
+    ids = np.arange(24 * 37, dtype=np.uint16).reshape(24, 37)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, ids, compression=compression, rowsperstrip=8, photometric="minisblack")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags[tag].offset
+    data = bytearray(path.read_bytes())
+    if tag in ("ImageLength", "RowsPerStrip"):
+        data[place + 9] = 4  # 1024 more
+    else:
+        data[place : place + 2] = b"\xff\xff"  # another tag
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.tif"):
+        read_mask(path)
+
+
+def test_a_bomb_that_does_not_say_its_bits_is_refused_before_it_is_in_memory(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((24, 37), bool), compression="zlib", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        assert 258 not in file.pages[0].tags
+        tags = file.pages[0].tags
+        places = [tags[name].offset + 8 for name in ("StripOffsets", "StripByteCounts")]
+    data, bomb = bytearray(path.read_bytes()), zlib.compress(bytes(2**26))
+    for place, value in zip(places, (len(data), len(bomb)), strict=True):
+        data[place : place + 4] = struct.pack("<I", value)
+    path.write_bytes(data + bomb)
+    memory = PeakMemory()
+    with pytest.raises(DataError, match=r"a\.tif"):
+        read_mask(path)
+    assert memory.grown() < 2**25
+
+
+def test_a_strip_before_the_beginning_of_the_file_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((24, 37), np.uint8), compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags["StripOffsets"].offset
+    data = bytearray(path.read_bytes())
+    data[place + 2 : place + 12] = struct.pack("<HIi", 9, 1, -200)  # a whole number with a sign
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="missing strips"):
+        read_mask(path)
+
+
+def test_an_array_with_more_values_than_its_shape_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((24, 37), np.uint8))
+    data = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(data.replace(b"(24, 37)", b"(22, 37)"))
+    with pytest.raises(DataError, match="more values"):
+        read_mask(tmp_path / "a.npy")

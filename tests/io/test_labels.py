@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from faults.mutations import in_time, mutated
 from histokit.errors import DataError
-from histokit.io.labels import read_label_tiff, write_label_tiff
+from histokit.io.labels import read_label_notes, read_label_tiff, write_label_tiff
 
 maps = arrays(
     np.int32,
@@ -86,11 +89,83 @@ def test_what_is_no_id_map_is_refused(tmp_path, ids):
 
 def test_foreign_files_are_refused_by_name(tmp_path):
     path = tmp_path / "ids.tif"
-    with pytest.raises(DataError, match=r"cannot read .*ids\.tif"):
+    with pytest.raises(DataError, match=r"ids\.tif does not exist"):
         read_label_tiff(path)
     path.write_bytes(b"no tiff")
     with pytest.raises(DataError, match=r"cannot read .*ids\.tif"):
         read_label_tiff(path)
-    tifffile.imwrite(path, np.zeros((4, 4, 3), np.uint8), photometric="rgb")
-    with pytest.raises(DataError, match="no id map"):
+    colours = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    tifffile.imwrite(path, colours, photometric="rgb")
+    with pytest.raises(DataError, match="not a mask"):
         read_label_tiff(path)
+
+
+def few(tmp_path, largest):
+    """A map with ids up to `largest`, and its file."""
+    ids = np.zeros((40, 50), np.int32)
+    ids[3:9, 4:20], ids[20:30, 10:22], ids[33:38, 40:49] = 1, largest, 5
+    write_label_tiff(tmp_path / "ids.tif", ids, mpp=0.5, provenance={"classes": {"1": 2}})
+    return ids, tmp_path / "ids.tif"
+
+
+def read_or_refused(path):
+    """The map, or None where it is refused by name."""
+    try:
+        return read_label_tiff(path)
+    except DataError as error:
+        if str(path) not in str(error):
+            raise
+        return None
+
+
+@pytest.mark.parametrize("largest", [7, 70_000])
+def test_a_damaged_map_is_equal_or_refused_by_name(tmp_path, largest):
+    ids, path = few(tmp_path, largest)
+    whole, rng = path.read_bytes(), np.random.default_rng(largest)
+    equal = 0
+    for _ in range(150):
+        path.write_bytes(mutated(whole, rng))
+        with in_time():
+            found = read_or_refused(path)
+        if found is not None:
+            np.testing.assert_array_equal(found, ids)
+            equal += 1
+    assert 0 < equal < 75  # most of the file matters, not all
+
+
+def test_a_strip_that_is_said_to_be_empty_is_not_read_as_background(tmp_path):
+    _, path = few(tmp_path, 7)
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags["StripByteCounts"]
+    data = bytearray(path.read_bytes())
+    data[tag.offset + 8 : tag.offset + 12] = bytes(4)  # the value, as there is one strip
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="missing strips"):
+        read_label_tiff(path)
+
+
+def test_a_pipe_in_place_of_a_map_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "ids.tif")
+    for read in (read_label_tiff, read_label_notes):
+        with in_time(wait=5), pytest.raises(DataError, match="not a file"):
+            read(tmp_path / "ids.tif")
+
+
+def test_notes_are_those_of_histokit(tmp_path):
+    _, path = few(tmp_path, 7)
+    assert read_label_notes(path) == {"mpp": 0.5, "objects": 3, "classes": {"1": 2}}
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint8), description='{"mpp": 0.5}')
+    assert read_label_notes(path) is None
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint8), description='{"mpp": 0.5, "objects')
+    with pytest.raises(DataError, match=r"cannot read the notes of .*ids\.tif"):
+        read_label_notes(path)
+
+
+def test_damaged_notes_raise_nothing_else(tmp_path):
+    _, path = few(tmp_path, 7)
+    whole, rng = path.read_bytes(), np.random.default_rng(3)
+    for _ in range(100):
+        path.write_bytes(mutated(whole, rng))
+        with in_time(), suppress(DataError):
+            found = read_label_notes(path)
+            assert found is None or isinstance(found, dict)

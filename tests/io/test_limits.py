@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +16,26 @@ import tifffile
 
 from histokit.data import pcns, sheets
 from histokit.errors import DataError
-from histokit.io import decode_tiff, features, limits, npz, slides_tiff
+from histokit.io import (
+    decode_tiff,
+    features,
+    files,
+    hovernet_files,
+    limits,
+    npz,
+    slides_open,
+    slides_openslide,
+    slides_tiff,
+    slides_zarr,
+)
 from histokit.io import embedded as records
 from histokit.io.embedded import embedded
 from histokit.io.features import read_features
-from histokit.io.images import read_image
+from histokit.io.images import read_image, read_mask
+from histokit.io.labels import read_label_notes
 from histokit.io.limits import bounded
 from histokit.io.slides_open import open_slide
+from slides import write_pyramid, write_zarr
 
 
 def _geojson(path):
@@ -52,7 +67,13 @@ def _text(path):
     return 1008
 
 
+def _json(path):
+    path.write_text('{"a": "ä"}', encoding="utf-8")
+    return path.stat().st_size
+
+
 READERS = {
+    "a.json": (files, "MAX_GEOJSON", _json, files.read_json),
     "a.geojson": (features, "MAX_GEOJSON", _geojson, read_features),
     "a.geojson.gz": (features, "MAX_GEOJSON", _packed_geojson, read_features),
     "a.xlsx": (sheets, "MAX_SHEET", _sheet, sheets.read_sheet),
@@ -110,8 +131,54 @@ def test_tiles_of_a_slide(tmp_path, monkeypatch):
     with open_slide(path, "tifffile") as slide:
         assert (slide.height, slide.width) == (96, 96)
     monkeypatch.setattr(slides_tiff, "MAX_TILE", 32 * 32 * 3 - 1)
-    with pytest.raises(DataError, match="too large to be decoded"):
+    with pytest.raises(DataError, match=r"a\.tif is too large to be read(.|\n)*32x32"):
         open_slide(path, "tifffile")
+
+
+def test_tiles_that_openslide_decodes(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((96, 96, 3), np.uint8), tile=(32, 32), photometric="rgb")
+    monkeypatch.setattr(slides_openslide, "MAX_TILE", 32 * 32 * 4)
+    with open_slide(path, "openslide") as slide:
+        assert (slide.height, slide.width) == (96, 96)
+    monkeypatch.setattr(slides_openslide, "MAX_TILE", 32 * 32 * 4 - 1)
+    with pytest.raises(DataError, match=r"a\.tif is too large to be read(.|\n)*32x32"):
+        open_slide(path, "openslide")
+
+
+def test_chunks_of_a_slide(tmp_path, monkeypatch):
+    pytest.importorskip("zarr", minversion="3", reason="the extra zarr")
+    path = write_zarr(tmp_path / "a.zarr", [np.zeros((96, 96, 3), np.uint8)])
+    monkeypatch.setattr(slides_zarr, "MAX_TILE", 3 * 64 * 64)
+    with open_slide(path) as slide:
+        assert (slide.height, slide.width) == (96, 96)
+    monkeypatch.setattr(slides_zarr, "MAX_TILE", 3 * 64 * 64 - 1)
+    with pytest.raises(DataError, match=r"a\.zarr is too large to be read(.|\n)*3x64x64"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize("backend", ["tifffile", "openslide"])
+def test_pixels_of_a_slide(tmp_path, monkeypatch, backend):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((64, 96, 3), np.uint8), tile=(32, 32), photometric="rgb")
+    monkeypatch.setattr(slides_open, "MAX_SLIDE", 64 * 96)
+    with open_slide(path, backend) as slide:
+        assert (slide.height, slide.width) == (64, 96)
+    monkeypatch.setattr(slides_open, "MAX_SLIDE", 64 * 96 - 1)
+    with pytest.raises(DataError, match=r"a\.tif is too large to be read(.|\n)*96x64"):
+        open_slide(path, backend)
+
+
+def test_pages_of_a_slide(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    write_pyramid(path, np.zeros((96, 96, 3), np.uint8), levels=3, tile=32)
+    monkeypatch.setattr(slides_tiff, "MAX_DIRECTORIES", 3)
+    with open_slide(path, "tifffile") as slide:
+        assert len(slide.levels) == 3
+    monkeypatch.setattr(slides_tiff, "MAX_DIRECTORIES", 2)
+    for backend in ("tifffile", "openslide"):
+        with pytest.raises(DataError, match="more than 2 pages"):
+            open_slide(path, backend)
 
 
 def test_json_in_which_a_record_is_looked_for(tmp_path, monkeypatch):
@@ -128,3 +195,86 @@ def test_bounded_gives_all_that_is_there(tmp_path, size):
     assert bounded(tmp_path, io.BytesIO(bytes(size)), 5) == bytes(size)
     with pytest.raises(DataError, match="too large"):
         bounded(tmp_path, io.BytesIO(bytes(6)), 5)
+
+
+def test_bounded_asks_for_no_more_than_a_piece_at_once(tmp_path):
+    """Python sets aside as many bytes as are asked for."""
+    asked = []
+
+    class Handle(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    assert bounded(tmp_path, Handle(b"abc"), limits.MAX_GEOJSON) == b"abc"
+    assert max(asked) <= 2**20
+
+
+def test_arrays_of_an_archive(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", a=np.zeros(1), b=np.zeros(1))
+    assert npz.MAX_MEMBERS == limits.MAX_MEMBERS
+    monkeypatch.setattr(npz, "MAX_MEMBERS", 2)
+    assert sorted(npz.read_npz(tmp_path / "a.npz")) == ["a", "b"]
+    monkeypatch.setattr(npz, "MAX_MEMBERS", 1)
+    with pytest.raises(DataError, match=r"a\.npz holds too many arrays"):
+        npz.read_npz(tmp_path / "a.npz")
+
+
+def test_notes_in_a_picture(tmp_path):
+    """A longer description is another program's, so the file says nothing of histokit."""
+    for name, length in (("at", limits.MAX_NOTE), ("beyond", limits.MAX_NOTE + 1)):
+        note = json.dumps({"mpp": 1, "objects": 0, "x": ""})
+        note = note[:-2] + "x" * (length - 1 - len(note)) + note[-2:]  # a zero byte ends it
+        assert len(note) + 1 == length
+        ids = np.zeros((4, 4), np.uint8)
+        tifffile.imwrite(tmp_path / f"{name}.tif", ids, description=note, metadata=None)
+    assert read_label_notes(tmp_path / "at.tif")["objects"] == 0
+    assert embedded(tmp_path / "at.tif")["mpp"] == 1
+    assert read_label_notes(tmp_path / "beyond.tif") is None
+    assert embedded(tmp_path / "beyond.tif") == {}
+
+
+def test_the_head_of_a_collection(tmp_path):
+    """The record of a GeoJSON file is looked for in so many characters."""
+    for name, before in (("at", limits.MAX_NOTE - 30), ("beyond", limits.MAX_NOTE)):
+        text = '{"type":"x"' + " " * (before - 11) + ',"histokit":{"mpp":1},"features":[]}'
+        (tmp_path / f"{name}.geojson").write_text(text)
+    assert embedded(tmp_path / "at.geojson") == {"mpp": 1}
+    assert embedded(tmp_path / "beyond.geojson") == {}
+
+
+RING = "[[0,0],[{0},0],[0,5]]"
+POLYGON = '{{"geometry":{{"type":"Polygon","coordinates":[' + RING + "]}}}}"
+CONTOUR = '{{"nuc":{{"1":{{"contour":' + RING + "}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "read"),
+    [
+        (limits.MAX_COORDINATE, POLYGON, read_features),
+        (limits.MAX_DRAWN, CONTOUR, hovernet_files.read_hovernet_json),
+    ],
+)
+def test_points_of_outlines(tmp_path, limit, text, read):
+    path = tmp_path / "a.json"
+    path.write_text(text.format(int(limit)))
+    read(path)
+    path.write_text(text.format(int(limit) + 1))
+    with pytest.raises(DataError, match=r"a\.json"):
+        read(path)
+
+
+def test_ids_of_a_mask(tmp_path):
+    for name, highest in (("at", limits.MAX_ID), ("beyond", limits.MAX_ID + 1)):
+        np.save(tmp_path / f"{name}.npy", np.full((2, 2), highest, np.int64))
+    assert read_mask(tmp_path / "at.npy").max() == limits.MAX_ID
+    with pytest.raises(DataError, match=r"beyond\.npy"):
+        read_mask(tmp_path / "beyond.npy")
+
+
+def test_nothing_else_in_the_package_of_files_is_a_limit():
+    """They stand in one module; the others take them from there."""
+    pattern = re.compile(r"^(MAX_\w+|FARTHEST|LARGEST) *(: *\w+)?= *[\d(]", re.MULTILINE)
+    files_of_ours = Path(limits.__file__).parent.glob("*.py")
+    found = {path.name for path in files_of_ours if pattern.search(path.read_text())}
+    assert found - {"stores.py"} == {"limits.py"}  # which cuts what it writes into chunks

@@ -63,8 +63,7 @@ class Macenko(Method, Translator):
     @classmethod
     def build(cls, config: MacenkoConfig, context: Context) -> Self:
         """The method with the stains of its reference. Raises DataError where there are none."""
-        del context
-        return cls(_reference_stains(config) if config.reference else BUILT_IN, config)
+        return cls(_reference_stains(config, context) if config.reference else BUILT_IN, config)
 
     def stateful(self) -> Mapping[str, Stateful]:
         """Nothing."""
@@ -140,11 +139,9 @@ def concentrations(densities: Planes, vectors: Array) -> Planes:
     return np.maximum(solved, 0, out=solved)
 
 
-def _reference_stains(config: MacenkoConfig) -> Stains:
-    pooled = np.concatenate(
-        [optical_density(image).reshape(-1, 3).T for image in read_references(config.reference)],
-        axis=1,
-    )
+def _reference_stains(config: MacenkoConfig, context: Context) -> Stains:
+    images = read_references(config.reference, context)
+    pooled = np.concatenate([optical_density(image).reshape(-1, 3).T for image in images], axis=1)
     found = estimate(pooled[:, :: -(-pooled.shape[1] // POOLED)], config.beta, config.alpha)
     if found is None:
         raise DataError(

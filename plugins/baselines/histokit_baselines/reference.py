@@ -7,18 +7,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from skimage.color import rgba2rgb
 
 from histokit.errors import DataError
+from histokit.interfaces import Context
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
-def read_references(reference: str) -> Iterator[NDArray[np.float64]]:
+def read_references(reference: str, context: Context) -> Iterator[NDArray[np.float64]]:
     """Each image of a file or folder, float64 [H W 3] in 0..1, in order of name.
 
-    Raises DataError, naming the path, where there is none or one is not an RGB image of 8 bits.
+    Raises DataError, naming the path, where there is none or one has no colours.
     """
     path = Path(reference).expanduser()
     files = [path]
@@ -30,19 +29,15 @@ def read_references(reference: str) -> Iterator[NDArray[np.float64]]:
             expected="an image or a folder of images whose colours are to be taken",
             hint="--set reference=IMAGE",
         )
-    return (_read(file) for file in files)
+    return (_coloured(file, context.image(file)) for file in files)
 
 
-def _read(path: Path) -> NDArray[np.float64]:
-    try:
-        with Image.open(path) as picture:
-            mode, image = picture.mode, np.asarray(picture)
-    except (OSError, ValueError) as error:
+def _coloured(path: Path, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    if not np.ptp(image, axis=2).any():
         raise DataError(
-            f"cannot read {path}",
-            expected="an image file",
-            found=f"{type(error).__name__}: {error}",
-        ) from error
-    if mode not in ("RGB", "RGBA"):
-        raise DataError(f"{path} is no reference image", expected="RGB of 8 bits", found=mode)
-    return rgba2rgb(image) if mode == "RGBA" else image / 255
+            f"{path} is no reference image",
+            expected="an image in colour",
+            found="grey alone",
+            hint="--set reference=IMAGE, an image of the stain that is wanted",
+        )
+    return image / 255

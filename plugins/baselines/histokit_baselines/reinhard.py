@@ -40,8 +40,9 @@ class Reinhard(Method, Translator):
     @classmethod
     def build(cls, config: ReinhardConfig, context: Context) -> Self:
         """The method with the statistics of its reference. Raises DataError where there is none."""
-        del context
-        return cls(lab_style(read_references(config.reference)) if config.reference else BUILT_IN)
+        if not config.reference:
+            return cls(BUILT_IN)
+        return cls(lab_style(read_references(config.reference, context)))
 
     def stateful(self) -> Mapping[str, Stateful]:
         """The norm, which has no weights."""

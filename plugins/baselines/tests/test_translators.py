@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from skimage.color import rgb2lab
@@ -137,7 +140,7 @@ def test_references_are_images_or_folders_of_them(spec, reference, tmp_path):
         build(spec, reference=str(tmp_path / "none.png"))
     grey = tmp_path / "grey.png"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(grey)
-    with pytest.raises(DataError, match=r"RGB of 8 bits"):
+    with pytest.raises(DataError, match="an image in colour"):
         build(spec, reference=str(grey))
     grey.write_bytes(b"no image")
     with pytest.raises(DataError, match="cannot read"):
@@ -145,7 +148,32 @@ def test_references_are_images_or_folders_of_them(spec, reference, tmp_path):
 
 
 def test_a_reference_without_tissue_is_refused(tmp_path):
-    Image.fromarray(np.full((32, 32, 3), 250, np.uint8)).save(tmp_path / "white.png")
+    Image.fromarray(np.full((32, 32, 3), (250, 248, 250), np.uint8)).save(tmp_path / "white.png")
     with pytest.raises(DataError, match="shows no stained tissue"):
         build(MACENKO, reference=str(tmp_path / "white.png"))
     assert MacenkoConfig().reference == ""
+
+
+@pytest.mark.parametrize("spec", [REINHARD, MACENKO])
+def test_references_are_read_by_the_rules_of_all_images(spec, reference, tmp_path):
+    """16 bits are scaled, not cut; a lying header and a pipe are refused by name."""
+    plain = np.asarray(Image.open(reference))
+    deep = tmp_path / "deep.tif"
+    tifffile.imwrite(deep, plain.astype(np.uint16) * 257, photometric="rgb")
+    wanted, found = (
+        build(spec, reference=str(path)).translate(batch(tissue(OTHER)))
+        for path in (reference, deep)
+    )
+    assert torch.equal(found, wanted)
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    data = bytearray(reference.read_bytes())
+    data[16:24] = (10**6).to_bytes(4, "big") * 2
+    (folder / "bomb.png").write_bytes(data)
+    with pytest.raises(DataError, match=r"bomb\.png is too large"):
+        build(spec, reference=str(folder))
+    (folder / "bomb.png").unlink()
+    os.mkfifo(folder / "a.png")
+    (folder / "A.png").write_bytes(reference.read_bytes())
+    with pytest.raises(DataError, match=r"a\.png is not a file"):
+        build(spec, reference=str(folder))
