@@ -63,7 +63,7 @@ STOPS_WITHIN = 30
 """Seconds from a signal to the end of a command; 10 are promised, on a machine with little else to
 do."""
 IMPATIENT = """
-import os, signal, torch
+import signal, torch
 from histokit.cli.app import main
 
 save, step_0 = torch.save, []
@@ -71,10 +71,11 @@ save, step_0 = torch.save, []
 def interrupted(state, handle):
     save(state, handle)
     if step_0:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # in this thread, and at once
     step_0.append(True)
 
 torch.save = interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 main()
 """
 """A command that gets a Ctrl-C amid the second state that it saves."""
