@@ -379,6 +379,7 @@ TABLE = (
             f"{WAYS}::test_scores_under_odd_paths",
             f"{WAYS}::test_a_training_under_odd_paths_goes_on_and_predicts",
             f"{WAYS}::test_an_import_under_odd_paths",
+            f"{WAYS}::test_data_under_odd_paths_is_sound",
             f"{WAYS}::test_a_name_too_long_for_an_output_is_named",
         ),
     ),

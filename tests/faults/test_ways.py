@@ -18,9 +18,11 @@ from histokit.io.pictures import write_picture
 from histokit.io.stores import Store
 from histokit.metrics.table import read_per_image_csv
 from histokit.registry import open_source, parse_source
+from histokit.run.compare import compare
 from histokit.run.evaluate import evaluate
 from histokit.run.evaluation.options import EvalOptions
 from histokit.run.events import Finished, ItemDone, ItemFailed, Translated
+from histokit.run.exchange import export_model, import_model
 from histokit.run.importing import Imported, import_dataset
 from histokit.run.predict import PredictOptions, predict
 from histokit.run.train import resume
@@ -98,6 +100,7 @@ def test_scores_under_odd_paths(odd):
     list(evaluate(EvalOptions("otsu-hed", f"folder:{odd}", "all", out, device="cpu")))
     assert _scores(out) == {f"{odd}{n}": "" for n in range(4)}
     assert (out / "index.html").stat().st_size
+    assert compare([out, out]).n == 4
 
 
 @worst
@@ -109,6 +112,12 @@ def test_a_training_under_odd_paths_goes_on_and_predicts(odd):
     one = Path(odd) / "images" / f"{odd}0.png"
     list(predict(PredictOptions(str(run), [one], Path("out"), device="cpu", formats=("labels",))))
     assert _stems(Path("out") / "labels") == [f"{odd}0"]
+    bundle = export_model(str(run), Path(f"{odd}.zip"), runs=Path("runs"))
+    assert import_model(bundle, Path(f"models {odd}")).stem == odd
+
+
+def test_data_under_odd_paths_is_sound(odd):
+    assert not list(open_source(parse_source(f"folder:{odd}"), None).verify())
 
 
 def test_an_import_under_odd_paths(odd):
