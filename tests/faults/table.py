@@ -181,7 +181,6 @@ TABLE = (
         "checksum (PNG, deflated TIFF, weights, states)",
         (
             f"{ODD}::test_no_silent_wrong_array",
-            f"{DAMAGE}::test_damage_is_refused_or_harmless",
             f"{DAMAGE}::test_ten_thousand_damages_are_refused_or_harmless",
             f"{DAMAGE}::test_json_of_a_run_is_refused_or_harmless",
             f"{WSI}::test_damaged_slides_are_refused_or_harmless",
