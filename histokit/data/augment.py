@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -80,12 +81,22 @@ def apply_stain(images: Tensor, geometries: list[Geometry]) -> Tensor:
     mixed = torch.einsum("cs,bs,se->bec", to_stains, change[:, :, 0], to_colours)
     added = torch.einsum("bs,se->be", change[:, :, 1], to_colours)
     every = len(chosen) == len(images)
-    logs = (images if every else images[chosen]).clamp_min(1e-6).log_()
+    logs = _in_place(np.log, torch.log_, (images if every else images[chosen]).clamp_min(1e-6))
     moved = torch.baddbmm(-added[:, :, None], mixed, logs.flatten(2))
-    jittered = moved.exp_().clamp_(0, 1).view(logs.shape)
+    jittered = _in_place(np.exp, torch.exp_, moved).clamp_(0, 1).view(logs.shape)
     if every:
         return jittered
     return images.index_copy(0, torch.tensor(chosen, device=images.device), jittered)
+
+
+def _in_place(ours: np.ufunc, elsewhere: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """The values after a function: NumPy's on the CPU, where it is twice as fast as that of torch,
+    and torch's elsewhere.
+    """
+    if values.device.type != "cpu":
+        return elsewhere(values)
+    ours(values.numpy(), out=values.numpy())
+    return values
 
 
 def apply_geometry(batch: Tensor, geometries: list[Geometry], *, nearest: bool = False) -> Tensor:
