@@ -397,7 +397,7 @@ TABLE = (
             f"{WSI}::test_more_pixels_than_any_slide_has_are_refused",
             f"{WSI}::test_a_million_tiles_take_little_memory",
             "tests/io/test_limits.py::test_pixels_of_a_slide",
-            "tests/io/test_limits.py::test_tiles_that_openslide_decodes",
+            "tests/io/test_limits.py::test_tiles_of_a_slide",
             "tests/io/test_limits.py::test_chunks_of_a_slide",
         ),
         "slides may have 10^11 pixels, which no option changes; a tile takes some 100 bytes of "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from faults.disks import small_disk
 from faults.victims import contents
 from histokit.errors import DataError
 from histokit.interfaces import Instances
@@ -58,13 +58,8 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         with largest_file(ROOM):
             yield tmp_path
         return
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(tmp_path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("only root may mount a small disk")
-    try:
+    with small_disk(tmp_path, ROOM):
         yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def noise(number: int) -> np.ndarray:

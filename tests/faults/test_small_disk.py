@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from faults.disks import small_disk
 from faults.victims import contents
 from histokit.errors import DataError
 from histokit.io.files import DiskError
@@ -31,13 +31,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 MiB, which holds a small run."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64M", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("only root may mount a small disk")
-    try:
+    with small_disk(folder, 64 * 2**20):
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager

@@ -123,27 +123,20 @@ def test_pages_of_a_tiff(tmp_path):
         read_image(tmp_path / f"{limits.MAX_PAGES + 1}.tif")
 
 
-def test_tiles_of_a_slide(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("backend", "module", "bytes_a_pixel"),
+    [("tifffile", slides_tiff, 3), ("openslide", slides_openslide, 4)],
+)
+def test_tiles_of_a_slide(tmp_path, monkeypatch, backend, module, bytes_a_pixel):
     path = tmp_path / "a.tif"
     pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
     tifffile.imwrite(path, pixels, tile=(32, 32), photometric="rgb")
-    monkeypatch.setattr(slides_tiff, "MAX_TILE", 32 * 32 * 3)
-    with open_slide(path, "tifffile") as slide:
+    monkeypatch.setattr(module, "MAX_TILE", 32 * 32 * bytes_a_pixel)
+    with open_slide(path, backend) as slide:
         assert (slide.height, slide.width) == (96, 96)
-    monkeypatch.setattr(slides_tiff, "MAX_TILE", 32 * 32 * 3 - 1)
+    monkeypatch.setattr(module, "MAX_TILE", 32 * 32 * bytes_a_pixel - 1)
     with pytest.raises(DataError, match=r"a\.tif is too large to be read(.|\n)*32x32"):
-        open_slide(path, "tifffile")
-
-
-def test_tiles_that_openslide_decodes(tmp_path, monkeypatch):
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(path, np.zeros((96, 96, 3), np.uint8), tile=(32, 32), photometric="rgb")
-    monkeypatch.setattr(slides_openslide, "MAX_TILE", 32 * 32 * 4)
-    with open_slide(path, "openslide") as slide:
-        assert (slide.height, slide.width) == (96, 96)
-    monkeypatch.setattr(slides_openslide, "MAX_TILE", 32 * 32 * 4 - 1)
-    with pytest.raises(DataError, match=r"a\.tif is too large to be read(.|\n)*32x32"):
-        open_slide(path, "openslide")
+        open_slide(path, backend)
 
 
 def test_chunks_of_a_slide(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from contextlib import contextmanager
 
 import pytest
 
@@ -42,19 +43,25 @@ def _hold(path, ready, done):
         done.wait(10)
 
 
-def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path):
-    run = _run(tmp_path)
+@contextmanager
+def _held(run):
+    """Another process has the lock meanwhile; gives its id."""
     spawn = multiprocessing.get_context("spawn")
     ready, done = spawn.Event(), spawn.Event()
     other = spawn.Process(target=_hold, args=(run.path, ready, done))
     other.start()
     try:
         assert ready.wait(30)
-        with pytest.raises(RunBusy, match=str(other.pid)), run.lock():
-            pass
+        yield other.pid
     finally:
         done.set()
         other.join()
+
+
+def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path):
+    run = _run(tmp_path)
+    with _held(run) as other, pytest.raises(RunBusy, match=str(other)), run.lock():
+        pass
     with run.lock():
         pass
 
@@ -66,21 +73,13 @@ ELSEWHERE = "process 1 on node-7 since 2026-01-01T00:00:00+00:00"
 def test_a_holder_on_another_machine_is_named_and_not_asked_for_its_process(tmp_path):
     """The lock alone says whether it is held: here by a process in the other's place."""
     run = _run(tmp_path)
-    spawn = multiprocessing.get_context("spawn")
-    ready, done = spawn.Event(), spawn.Event()
-    other = spawn.Process(target=_hold, args=(run.path, ready, done))
-    other.start()
-    try:
-        assert ready.wait(30)
+    with _held(run):
         for pid in ("process 1 ", f"process {MAX_PID} "):  # of this machine: alive, and nobody's
             text = ELSEWHERE.replace("process 1 ", pid)
             (run.path / ".holder").write_text(text)
             with pytest.raises(RunBusy) as caught, run.lock():
                 pass
             assert caught.value.found == text
-    finally:
-        done.set()
-        other.join()
 
 
 def test_what_a_dead_machine_left_holds_nobody_up(tmp_path):
